@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# Installs what the tests need beyond Python: file systems to cut the power of, a compiler, nginx.
+# Idempotent, and quick when all is there. Without root or apt-get it says what is missing and
+# goes on (those tests skip, with the reason); with CI=true that is an error.
+set -euo pipefail
+PATH=$PATH:/usr/sbin:/sbin # where Debian keeps mkfs, invisible to plain users
+
+missing=()
+need() { # package, command...
+    local package=$1 command
+    shift
+    for command in "$@"; do
+        command -v "$command" >/dev/null || {
+            missing+=("$package")
+            return
+        }
+    done
+}
+need xfsprogs mkfs.xfs xfs_io
+need e2fsprogs mkfs.ext4
+need util-linux unshare nsenter flock
+need mount mount losetup
+need gcc gcc
+need nginx-light nginx
+need curl curl
+[[ -e /usr/include/stdio.h ]] || missing+=(libc6-dev)
+
+((${#missing[@]})) || exit 0
+
+if [[ $(id -u) != 0 ]] || ! command -v apt-get >/dev/null; then
+    echo "Missing test tools: ${missing[*]} (install them as root; their tests will skip)"
+    [[ ${CI:-} != true ]] || exit 1
+    exit 0
+fi
+
+# A test machine wants nginx's program, not a server on port 80: this refuses service starts.
+policy=/usr/sbin/policy-rc.d
+if [[ ! -e $policy ]]; then
+    trap 'rm -f "$policy"' EXIT
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+fi
+
+echo "Installing test tools: ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+if ! { apt-get update -qq && apt-get install -y -qq --no-install-recommends "${missing[@]}"; } >/dev/null
+then
+    echo "Could not install: ${missing[*]} (their tests will skip)"
+    [[ ${CI:-} != true ]] || exit 1
+fi

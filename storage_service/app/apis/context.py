@@ -1,0 +1,66 @@
+"""What the routes of this door work with: plain values and the core, handed over once by main."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from storage_service.app.core.links import LinkSigner
+from storage_service.app.core.security import Rules
+from storage_service.app.core.storage import ObjectStore
+from storage_service.app.edge.access import Access, Headers
+from storage_service.app.edge.cors import Cors
+from storage_service.app.edge.observe import Gauge, Metrics, Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Public names, without a trailing slash. `base_url` stands in file JSON (`url`), `public_url` in links."""
+
+    public_url: str
+    base_url: str
+    cdn_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DoorOptions:
+    default_bucket_public: bool = True
+    bucket_delete: Literal["reject", "cascade"] = "reject"
+    upload_direct: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """`status` is `healthy` or `degraded`; `problems` says why, one sentence each; `ready` is false while doors answer 503."""
+
+    status: Literal["healthy", "degraded"]
+    ready: bool
+    problems: tuple[str, ...] = ()
+    details: dict[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """What an operator asks: health now, gauges for /metrics, and the counters of all workers."""
+
+    health: Callable[[], Awaitable[Health]]
+    gauges: Callable[[], Awaitable[list[Gauge]]]
+    counters: Callable[[], Awaitable[Snapshot]]
+
+
+# From a file id nobody here knows, and the caller's headers, to bucket and key; None = unknown there too.
+# The answer grants nothing: what it names is authorised like any other.
+Locate = Callable[[str, Headers], Awaitable[tuple[str, str] | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    store: ObjectStore
+    access: Access
+    links: LinkSigner
+    rules: Rules
+    names: Names
+    options: DoorOptions
+    metrics: Metrics
+    operator: Operator
+    cors: Cors = field(default_factory=Cors)
+    locate: Locate | None = None

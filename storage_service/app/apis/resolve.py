@@ -1,0 +1,165 @@
+"""From what a request names to what the store knows, and may it: one way for hot and cold routes alike.
+
+A bucket is named by name or id, a file by key or id; an exact name wins. Whoever may not touch a bucket learns
+nothing about what it holds; who lacks a login is told so before anything else.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import orjson
+
+from storage_service.app.apis.context import Context
+from storage_service.app.core.errors import (
+    AccessDenied,
+    KeyAlreadyExists,
+    NoSuchBucket,
+    NoSuchKey,
+    NoSuchVersion,
+)
+from storage_service.app.core.objects import Bucket, Version, WriteConditions, is_uuid
+from storage_service.app.core.security import RULES, Action, Principal, authorize
+from storage_service.app.core.storage import ObjectStore
+
+ACTION = "action"
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+
+def allow(action: Action | None) -> Callable[[Endpoint], Endpoint]:
+    """Declare what a route does, for `authorize`; None = open to everyone. A test finds routes that declare nothing."""
+
+    def declare(endpoint: Endpoint) -> Endpoint:
+        setattr(endpoint, ACTION, action)
+        return endpoint
+
+    return declare
+
+
+def action_of(endpoint: Callable[..., Any]) -> Action | None:
+    """What the route declared. Raises: AttributeError if it declared nothing."""
+    action: Action | None = getattr(endpoint, ACTION)
+    return action
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file that a request named. `by_id` = by its id: a write must then hit this very file, not its successor."""
+
+    bucket: Bucket
+    version: Version
+    by_id: bool = False
+
+    @property
+    def key(self) -> str:
+        return self.version.key
+
+    @property
+    def file_id(self) -> str | None:
+        """For `write_conditions`."""
+        return self.version.file_id if self.by_id else None
+
+
+async def open_bucket(context: Context, principal: Principal, action: Action, name: str) -> Bucket:
+    """The bucket of this name or id, if the principal may. Raises: Unauthenticated, AccessDenied, NoSuchBucket."""
+    bucket = await _bucket(context, principal, action, name)
+    authorize(principal, action, bucket, None, context.rules)
+    return bucket
+
+
+async def open_file(  # noqa: PLR0913 (who, what, and the three names of a version)
+    context: Context, principal: Principal, action: Action, bucket_name: str, key: str, version_id: str | None = None
+) -> File:
+    """The file with this key or id, if the principal may; its uploader may where the rule says so.
+
+    Raises: Unauthenticated, AccessDenied, NoSuchBucket, NoSuchKey, NoSuchVersion
+    """
+    bucket = await _bucket(context, principal, action, bucket_name)
+    refusal: AccessDenied | None = None
+    try:
+        authorize(principal, action, bucket, key, context.rules)
+    except AccessDenied as denied:
+        if not (RULES[action].own_object and principal.ids):
+            raise
+        refusal = denied  # the uploader may: that takes the row
+    try:
+        file = await find_file(context.store, bucket, key, version_id)
+    except (NoSuchKey, NoSuchVersion):
+        if refusal is not None:
+            raise refusal from None
+        raise
+    if refusal is not None:
+        authorize(principal, action, bucket, key, context.rules, object_owner=owner_of(file.version))
+    return file
+
+
+async def find_file(store: ObjectStore, bucket: Bucket, key: str, version_id: str | None = None) -> File:
+    """The file with this key, else with this id. A version may be a delete marker. Raises: NoSuchKey, NoSuchVersion."""
+    if version_id is not None:
+        return await _find_version(store, bucket, key, version_id)
+    try:
+        return File(bucket, await store.head_object(bucket, key))
+    except NoSuchKey:
+        named = await store.find_file(bucket, key.lower()) if is_uuid(key) else None
+        if named is None:
+            raise
+        return File(bucket, named, by_id=True)
+
+
+async def _find_version(store: ObjectStore, bucket: Bucket, key: str, version_id: str) -> File:
+    for version in await store.list_versions(bucket, key):
+        if version.version_id == version_id:
+            return File(bucket, version)
+    named = await store.find_file(bucket, key.lower()) if is_uuid(key) else None
+    if named is None or named.key == key:
+        raise no_such_version(bucket, key, version_id)
+    found = await _find_version(store, bucket, named.key, version_id)
+    return File(bucket, found.version, by_id=True)
+
+
+async def _bucket(context: Context, principal: Principal, action: Action, name: str) -> Bucket:
+    try:
+        return await context.store.bucket(name)
+    except NoSuchBucket:
+        if not principal.may_own:
+            with suppress(AccessDenied):  # a missing login is told before a missing bucket (contract §4.1)
+                authorize(principal, action, None, None, context.rules)
+        raise
+
+
+def owner_of(version: Version) -> str:
+    """Its uploader; empty where nobody is known."""
+    return str(orjson.loads(version.doc).get("owner") or "")
+
+
+def no_such_file(bucket: Bucket, key: str) -> NoSuchKey:
+    return NoSuchKey(f"File '{key}' not found in bucket '{bucket.name}'", bucket=bucket.name, key=key)
+
+
+def no_such_version(bucket: Bucket, key: str, version_id: str) -> NoSuchVersion:
+    words = f"Version '{version_id}' of file '{key}' not found in bucket '{bucket.name}'"
+    return NoSuchVersion(words, bucket=bucket.name, key=key)
+
+
+def in_words(error: NoSuchKey | KeyAlreadyExists, bucket: Bucket, key: str) -> NoSuchKey | KeyAlreadyExists:
+    """The error with the contract's sentence, where the commit knew only its kind (§4.2)."""
+    if error.detail != type(error).__name__:
+        return error
+    if isinstance(error, NoSuchKey):
+        return no_such_file(bucket, key)
+    words = f"File '{key}' already exists in bucket '{bucket.name}'"
+    return KeyAlreadyExists(words, bucket=bucket.name, key=key)
+
+
+def conditions_with(file: File, conditions: WriteConditions) -> WriteConditions:
+    """The same, and the file's id too if that is how it was named."""
+    if not file.by_id:
+        return conditions
+    return WriteConditions(
+        conditions.if_match,
+        conditions.if_none_match,
+        conditions.must_be_new,
+        file.version.file_id,
+        conditions.version_id,
+    )

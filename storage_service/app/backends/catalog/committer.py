@@ -1,0 +1,222 @@
+"""The commit point: one thread a worker gathers the changes that wait into one transaction, under the commit lock."""
+
+import asyncio
+import fcntl
+import os
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import apsw
+
+from storage_service.app.backends import shared as words
+from storage_service.app.backends.catalog.rows import SELECT_BUCKET, Transaction, bucket_of
+from storage_service.app.backends.catalog.schema import Durability, connect, last_sequence
+from storage_service.app.backends.shared import Shared
+from storage_service.app.core.changes import Change, CopyVersion, Outcome, PutVersion
+from storage_service.app.core.commit import Moment, decide
+from storage_service.app.core.errors import InsufficientStorage, ServiceUnavailable, StorageError
+from storage_service.app.core.objects import Bucket, now_ms
+
+MOST_CHANGES = 256  # a transaction; what a few milliseconds gather
+MOST_BYTES = 4 << 20
+# Errors after which nothing on this disk may be trusted to be written. Source: sqlite.org/rescode.html
+BROKEN = (apsw.IOError, apsw.CorruptError, apsw.NotADBError, apsw.ReadOnlyError, apsw.CantOpenError)
+
+
+class Waiting(NamedTuple):
+    change: Change
+    future: "asyncio.Future[Outcome]"
+
+
+Result = Outcome | Exception
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """How long the dead are kept, in milliseconds."""
+
+    grace_ms: int
+    trash_ms: int
+
+
+class Committer:
+    """Commits changes in the order they come. One for each worker; `lock_path` is shared by all."""
+
+    def __init__(  # noqa: PLR0913 (wired once)
+        self,
+        path: str,
+        lock_path: str,
+        durability: Durability,
+        shared: Shared,
+        keeping: Keeping,
+        release_ballast: Callable[[], bool],
+    ) -> None:
+        self._path = path
+        self._lock_path = lock_path
+        self._durability = durability
+        self._shared = shared
+        self._keeping = keeping
+        self._release_ballast = release_ballast
+        self._inbox: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
+        self._buckets: dict[int, Bucket] = {}
+        self._buckets_seen = -1
+
+    def start(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._connection = connect(self._path, self._durability, checkpoints=True)
+        self._identity = _identity(self._path)
+        self._lock = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Commit what waits, then end."""
+        self._inbox.put(None)
+        self._thread.join()
+        self._connection.close()
+        os.close(self._lock)
+
+    def commit(self, change: Change) -> "asyncio.Future[Outcome]":
+        """The change's outcome, once it survives what the durability mode promises."""
+        future: asyncio.Future[Outcome] = self._loop.create_future()
+        self._inbox.put(Waiting(change, future))
+        return future
+
+    def _run(self) -> None:
+        while batch := self._gather():
+            results = self._commit_all([waiting.change for waiting in batch])
+            done = [(waiting.future, result) for waiting, result in zip(batch, results, strict=True)]
+            self._loop.call_soon_threadsafe(_resolve, done)
+
+    def _gather(self) -> list[Waiting]:
+        """What waits, at least one; empty at the end."""
+        first = self._inbox.get()
+        if first is None:
+            return []
+        batch, size = [first], _weight(first.change)
+        while len(batch) < MOST_CHANGES and size < MOST_BYTES:
+            try:
+                waiting = self._inbox.get_nowait()
+            except queue.Empty:
+                break
+            if waiting is None:
+                self._inbox.put(None)
+                break
+            batch.append(waiting)
+            size += _weight(waiting.change)
+        return batch
+
+    def _commit_all(self, changes: list[Change]) -> list[Result]:
+        if self._shared[words.VOLUME] != words.READY:
+            return [unavailable(self._shared)] * len(changes)
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        try:
+            results = self._attempt(changes)
+            if self._is_full(results) and self._release_ballast():
+                results = self._attempt(changes)  # deletes must work at 0 bytes free
+            return results
+        finally:
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
+
+    def _is_full(self, results: list[Result]) -> bool:
+        return any(isinstance(result, InsufficientStorage) for result in results)
+
+    def _attempt(self, changes: list[Change]) -> list[Result]:
+        """One transaction. A change that may not be made is left out; its neighbours go on."""
+        try:
+            if _identity(self._path) != self._identity:
+                raise apsw.IOError("the catalog's file was replaced")
+            return self._transact(changes)
+        except apsw.FullError:
+            self._roll_back()
+            return [InsufficientStorage("The disk is full")] * len(changes)
+        except BROKEN:
+            self._shared[words.VOLUME] = words.READ_ONLY
+            self._roll_back()
+            return [ServiceUnavailable("The disk failed; the outcome is unknown")] * len(changes)
+        except (apsw.Error, OSError) as error:
+            self._roll_back()
+            return [ServiceUnavailable(f"The catalog refused: {type(error).__name__}")] * len(changes)
+
+    def _roll_back(self) -> None:
+        if self._connection.in_transaction:
+            try:
+                self._connection.execute("ROLLBACK")
+            except apsw.Error:
+                self._shared[words.VOLUME] = words.READ_ONLY
+
+    def _transact(self, changes: list[Change]) -> list[Result]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        start = last_sequence(self._connection)
+        moment = Moment(
+            now_ms(), start, grace_ms=self._keeping.grace_ms, trash_ms=self._keeping.trash_ms
+        )
+        rows = Transaction(self._connection, self._bucket)
+        rows.prefetch([_place(change) for change in changes if isinstance(change, PutVersion)])
+        results = [self._one(change, rows, moment) for change in changes]
+        rows.flush()
+        self._connection.execute("COMMIT")
+        if moment.sequence > start and not self._shared[words.OLDEST_MS]:
+            self._shared[words.OLDEST_MS] = moment.now_ms
+        self._shared.add(words.COMMITTED_ROWS, moment.sequence - start)
+        self._shared.add(words.COMMITTED_BYTES, rows.body_bytes)
+        if rows.buckets_changed:
+            self._shared.add(words.BUCKETS, 1)
+        return results
+
+    def _one(self, change: Change, rows: Transaction, moment: Moment) -> Result:
+        before = moment.sequence
+        try:
+            writes = decide(change, rows, moment)
+        except StorageError as error:
+            moment.sequence = before
+            return error
+        rows.apply(writes, alone=isinstance(change, CopyVersion))
+        return writes.outcome or Outcome()
+
+    def _bucket(self, number: int) -> Bucket | None:
+        """The bucket's row as it is under the lock: kept until any process changes a bucket."""
+        if self._buckets_seen != self._shared[words.BUCKETS]:
+            self._buckets = {}
+            self._buckets_seen = self._shared[words.BUCKETS]
+        if number not in self._buckets:
+            row = self._connection.execute(f"{SELECT_BUCKET} AND id=?", (number,)).fetchone()
+            if row is None:
+                return None
+            self._buckets[number] = bucket_of(row)
+        return self._buckets[number]
+
+
+def _place(change: PutVersion) -> tuple[int, str]:
+    return change.draft.bucket, change.draft.key
+
+
+def _weight(change: Change) -> int:
+    """Bytes a change brings into the transaction, about."""
+    return 1024 + (len(change.body or b"") if isinstance(change, PutVersion) else 0)
+
+
+def _identity(path: str) -> tuple[int, int]:
+    found = os.stat(path)
+    return found.st_dev, found.st_ino
+
+
+def unavailable(shared: Shared) -> ServiceUnavailable:
+    """Why nothing can be written now."""
+    if shared[words.VOLUME] == words.REBUILDING:
+        done, total = shared[words.DONE], shared[words.TOTAL]
+        return ServiceUnavailable(f"The catalog is being rebuilt from sidecars: {done} of {total} objects read")
+    return ServiceUnavailable("The volume is read-only after a disk error, until it is checked and restarted")
+
+
+def _resolve(done: list[tuple["asyncio.Future[Outcome]", Result]]) -> None:
+    for future, result in done:
+        if future.cancelled():
+            continue
+        if isinstance(result, Exception):
+            future.set_exception(result)
+        else:
+            future.set_result(result)

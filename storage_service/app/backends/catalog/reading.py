@@ -1,0 +1,226 @@
+"""What a reader asks: look-ups, pages of lists, counters, the feed. Blocking; a connection for each thread."""
+
+import threading
+from typing import Any
+
+import apsw
+
+from storage_service.app.backends.catalog.rows import SELECT_BUCKET, USAGE_COLUMNS, bucket_of
+from storage_service.app.backends.catalog.schema import COLUMNS, DEAD_COLUMNS, Durability, connect, version_of
+from storage_service.app.core.errors import FeedGone
+from storage_service.app.core.objects import (
+    Bucket,
+    ChangeRecord,
+    Found,
+    Listing,
+    ListQuery,
+    PageQuery,
+    Usage,
+    Version,
+)
+
+# Row and journalled body in one statement, so that no reader falls between settle and the blob.
+_HEAD = ",".join(f"o.{name}" for name in COLUMNS.split(","))
+_DEAD = ",".join(f"o.{name}" for name in DEAD_COLUMNS.split(","))
+FIND = f"SELECT {_HEAD},b.body FROM objects o LEFT JOIN bodies b ON b.seq=o.seq WHERE o.bucket=? AND o.key=?"  # noqa: S608
+FIND_DEAD = f"SELECT {_DEAD},b.body FROM others o LEFT JOIN bodies b ON b.seq=o.seq WHERE o.vid=?"  # noqa: S608
+FIND_FILE = f"SELECT {COLUMNS} FROM objects WHERE file_id=? AND bucket=?"  # noqa: S608
+
+SORTS = {
+    "name": "key",
+    "size": "size",
+    "created_at": "at_ms",
+    "updated_at": "at_ms",
+    "type": "doc->>'content_type'",
+}
+
+
+class Reader:
+    """Reads committed rows. Safe from any thread."""
+
+    def __init__(self, path: str, durability: Durability) -> None:
+        self._path = path
+        self._durability = durability
+        self._local = threading.local()
+        self._all: list[apsw.Connection] = []
+
+    @property
+    def connection(self) -> apsw.Connection:
+        try:
+            return self._local.connection  # type: ignore[no-any-return]
+        except AttributeError:
+            made = connect(self._path, self._durability)
+            made.execute("PRAGMA query_only=ON").fetchall()
+            self._local.connection = made
+            self._all.append(made)
+            return made
+
+    def close(self) -> None:
+        """After the threads that read have ended."""
+        for connection in self._all:
+            connection.close()
+        self._all = []
+        self._local = threading.local()
+
+    def buckets(self) -> list[Bucket]:
+        """All open buckets, by name."""
+        return [bucket_of(row) for row in self.connection.execute(f"{SELECT_BUCKET} ORDER BY name")]
+
+    def find(self, bucket: int, key: str) -> Found | None:
+        """The current version, whatever its expiry; None where there is none."""
+        row = self.connection.execute(FIND, (bucket, key)).fetchone()
+        return Found(version_of(row[:-1]), row[-1]) if row else None
+
+    def find_version(self, bucket: int, key: str, version_id: str) -> Found | None:
+        """One version of a key: current, noncurrent, or in the trash."""
+        found = self.find(bucket, key)
+        if found is not None and found.version.version_id == version_id:
+            return found
+        row = self.connection.execute(FIND_DEAD, (version_id,)).fetchone()
+        if row is None or row[0] != bucket or row[1] != key:
+            return None
+        return Found(version_of(row[:-1]), row[-1])
+
+    def find_file(self, bucket: int, file_id: str) -> Version | None:
+        row = self.connection.execute(FIND_FILE, (file_id, bucket)).fetchone()
+        return version_of(row) if row else None
+
+    def list_keys(self, bucket: int, query: ListQuery, now_ms: int) -> Listing:
+        """One page in the byte order of keys. Past each common prefix it seeks, it does not walk."""
+        versions: list[Version] = []
+        prefixes: list[str] = []
+        after: str | None = query.after
+        while after is not None:
+            after = self._run(bucket, query, after, now_ms, versions, prefixes)
+            if len(versions) + len(prefixes) > query.limit:
+                return _cut(query, versions, prefixes)
+        return Listing(tuple(versions), tuple(prefixes))
+
+    def _run(  # noqa: PLR0913 (a step of `list`)
+        self, bucket: int, query: ListQuery, after: str, now_ms: int, versions: list[Version], prefixes: list[str]
+    ) -> str | None:
+        """Read keys behind `after` until one rolls up into a prefix or the page has one too many; where to seek next."""
+        room = query.limit + 1 - len(versions) - len(prefixes)
+        for row in self._keys(bucket, query.prefix, after, room, now_ms):
+            version = version_of(row)
+            common = common_prefix(version.key, query)
+            if common is not None:
+                if not query.after.startswith(common):  # else it stood on the page before
+                    prefixes.append(common)
+                return last_of_prefix(common) if len(versions) + len(prefixes) <= query.limit else None
+            versions.append(version)
+        return None
+
+    def _keys(self, bucket: int, prefix: str, after: str, limit: int, now_ms: int) -> apsw.Cursor:
+        first, sign = (prefix, ">=") if after < prefix else (after, ">")
+        bound, values = "", [bucket, first]
+        if (end := next_prefix(prefix)) is not None:
+            bound = " AND key<?"
+            values.append(end)
+        sql = (
+            f"SELECT {COLUMNS} FROM objects WHERE bucket=? AND key{sign}?{bound}"  # noqa: S608 (our own words)
+            " AND (expires_ms IS NULL OR expires_ms>?) ORDER BY key LIMIT ?"
+        )
+        return self.connection.execute(sql, (*values, now_ms, limit))
+
+    def page(self, bucket: int, query: PageQuery, now_ms: int) -> tuple[list[Version], int]:
+        """A sorted, searched page and how many there are in all."""
+        where = "bucket=? AND (expires_ms IS NULL OR expires_ms>?) AND key>=?"
+        values: list[Any] = [bucket, now_ms, query.prefix]
+        if (end := next_prefix(query.prefix)) is not None:
+            where += " AND key<?"
+            values.append(end)
+        if query.search:
+            where += " AND instr(lower(key),lower(?))"
+            values.append(query.search)
+        (total,) = self.connection.execute(f"SELECT count(*) FROM objects WHERE {where}", values).fetchone()  # noqa: S608
+        order = f"{SORTS[query.sort]} {'DESC' if query.descending else 'ASC'}, key"
+        sql = f"SELECT {COLUMNS} FROM objects WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?"  # noqa: S608
+        found = self.connection.execute(sql, (*values, query.limit, query.offset))
+        return [version_of(row) for row in found], int(total)
+
+    def versions(self, bucket: int, key: str, *, trash: bool = False) -> list[Version]:
+        """All versions of a key, newest first; `trash` adds those that were ended and can still be brought back."""
+        gone = "" if trash else " AND gone_ms IS NULL"
+        sql = (
+            f"SELECT {COLUMNS},NULL,NULL,NULL FROM objects WHERE bucket=?1 AND key=?2 UNION ALL "  # noqa: S608
+            f"SELECT {DEAD_COLUMNS} FROM others WHERE bucket=?1 AND key=?2{gone} ORDER BY 11 DESC"
+        )
+        return [version_of(row) for row in self.connection.execute(sql, (bucket, key))]
+
+    def trash(self, bucket: int, prefix: str, after: str, limit: int) -> list[Version]:
+        """The newest ended version of each key that is no longer there, by key: what can be undeleted."""
+        sql = (
+            f"SELECT {DEAD_COLUMNS} FROM others o WHERE bucket=?1 AND key>?2 AND key>=?3 AND gone_ms IS NOT NULL"  # noqa: S608
+            " AND NOT flags&2 AND substr(key,1,length(?3))=?3"
+            " AND NOT EXISTS(SELECT 1 FROM objects h WHERE h.bucket=o.bucket AND h.key=o.key)"
+            " AND seq=(SELECT max(seq) FROM others x WHERE x.bucket=o.bucket AND x.key=o.key AND NOT x.flags&2)"
+            " ORDER BY key LIMIT ?4"
+        )
+        return [version_of(row) for row in self.connection.execute(sql, (bucket, after, prefix, limit))]
+
+    def usage(self, scope: str, name: str) -> Usage:
+        sql = f"SELECT {USAGE_COLUMNS} FROM usage WHERE scope=? AND id=?"  # noqa: S608
+        row = self.connection.execute(sql, (scope, name)).fetchone()
+        return Usage(*row) if row else Usage()
+
+    def usages(self, scope: str) -> dict[str, Usage]:
+        """All counters of a scope (`bucket` by number, `owner` by id)."""
+        sql = f"SELECT id,{USAGE_COLUMNS} FROM usage WHERE scope=?"  # noqa: S608
+        return {row[0]: Usage(*row[1:]) for row in self.connection.execute(sql, (scope,))}
+
+    def changes(self, after: int, limit: int) -> list[ChangeRecord]:
+        """The change feed past `after`, oldest first; only what is settled, so that no entry can vanish.
+
+        Raises:
+            FeedGone: entries between `after` and the oldest kept are no longer there.
+        """
+        (oldest,) = self.connection.execute("SELECT coalesce(min(seq),0) FROM journal").fetchone()
+        if 0 < after < oldest - 1:
+            raise FeedGone(f"The change feed begins at {oldest}")
+        sql = (
+            "SELECT j.seq,j.at_ms,j.bucket,coalesce(b.name,''),j.key,j.vid,j.op,j.actor FROM journal j"
+            " LEFT JOIN buckets b ON b.id=j.bucket WHERE j.seq>? AND j.doc IS NULL ORDER BY j.seq LIMIT ?"
+        )
+        return [ChangeRecord(*row) for row in self.connection.execute(sql, (after, limit))]
+
+    def state(self, name: str) -> Any:
+        row = self.connection.execute("SELECT value FROM state WHERE name=?", (name,)).fetchone()
+        return row[0] if row else None
+
+
+def _cut(query: ListQuery, versions: list[Version], prefixes: list[str]) -> Listing:
+    """The page without the one too many, and the cursor behind its last entry."""
+    last_key = versions[-1].key if versions else ""
+    last_prefix = prefixes[-1] if prefixes else ""
+    if last_key > last_prefix:
+        versions.pop()
+    else:
+        prefixes.pop()
+    shown = [version.key for version in versions[-1:]] + [last_of_prefix(prefix) for prefix in prefixes[-1:]]
+    return Listing(tuple(versions), tuple(prefixes), cursor=max(shown, default=query.after))
+
+
+LAST = chr(0x10FFFF)
+
+
+def common_prefix(key: str, query: ListQuery) -> str | None:
+    """The part of the key up to the first delimiter after the prefix; None where it has none."""
+    if not query.delimiter:
+        return None
+    at = key.find(query.delimiter, len(query.prefix))
+    return None if at < 0 else key[: at + len(query.delimiter)]
+
+
+def last_of_prefix(prefix: str) -> str:
+    """A cursor behind every key with this prefix. Keys are ≤ 1,024 bytes, so no key stands behind it within the prefix."""
+    return prefix + LAST * 257
+
+
+def next_prefix(prefix: str) -> str | None:
+    """The first string behind all that begin with `prefix`, in code point order (which is UTF-8's byte order)."""
+    stripped = prefix.rstrip(LAST)
+    if not stripped:
+        return None
+    code = ord(stripped[-1]) + 1
+    return stripped[:-1] + chr(0xE000 if code == 0xD800 else code)  # surrogates are no characters

@@ -1,0 +1,68 @@
+"""The catalog as the core sees it: the committer for changes, the reader for everything else."""
+
+from collections.abc import Sequence
+
+from storage_service.app.backends import shared as words
+from storage_service.app.backends.catalog.committer import Committer
+from storage_service.app.backends.catalog.reading import Reader
+from storage_service.app.backends.shared import Shared
+from storage_service.app.core.changes import Change, Outcome
+from storage_service.app.core.objects import (
+    Bucket,
+    ChangeRecord,
+    Found,
+    Listing,
+    ListQuery,
+    PageQuery,
+    Usage,
+    Version,
+)
+
+
+class SqliteCatalog:
+    """The core's `Catalog` for one worker."""
+
+    def __init__(self, committer: Committer, reader: Reader, shared: Shared) -> None:
+        self._committer = committer
+        self._reader = reader
+        self._shared = shared
+
+    async def commit(self, change: Change) -> Outcome:
+        return await self._committer.commit(change)
+
+    def generation(self) -> int:
+        return self._shared[words.BUCKETS]
+
+    def buckets(self) -> list[Bucket]:
+        return self._reader.buckets()
+
+    def find(self, bucket: int, key: str) -> Found | None:
+        return self._reader.find(bucket, key)
+
+    def find_version(self, bucket: int, key: str, version_id: str) -> Found | None:
+        return self._reader.find_version(bucket, key, version_id)
+
+    def find_file(self, bucket: int, file_id: str) -> Version | None:
+        return self._reader.find_file(bucket, file_id)
+
+    def list_keys(self, bucket: int, query: ListQuery, now_ms: int) -> Listing:
+        return self._reader.list_keys(bucket, query, now_ms)
+
+    def page(self, bucket: int, query: PageQuery, now_ms: int) -> tuple[list[Version], int]:
+        return self._reader.page(bucket, query, now_ms)
+
+    def versions(self, bucket: int, key: str, *, trash: bool = False) -> Sequence[Version]:
+        return self._reader.versions(bucket, key, trash=trash)
+
+    def trash(self, bucket: int, prefix: str, after: str, limit: int) -> Sequence[Version]:
+        return self._reader.trash(bucket, prefix, after, limit)
+
+    def usage(self, scope: str, name: str) -> Usage:
+        return self._reader.usage(scope, name)
+
+    def usages(self, scope: str) -> dict[str, Usage]:
+        return self._reader.usages(scope)
+
+    def changes(self, after: int, limit: int) -> list[ChangeRecord]:
+        return self._reader.changes(after, limit)
+

@@ -1,0 +1,173 @@
+"""The few calls that touch files. `Disk` is the real one; tests run the same code on a simulated weak disk.
+
+Everything here blocks and belongs on a thread, never on the event loop.
+"""
+
+import contextlib
+import ctypes
+import errno
+import fcntl
+import os
+from collections.abc import Iterator
+from typing import NamedTuple
+
+FICLONE = 0x40049409  # linux/fs.h: _IOW(0x94, 9, int)
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class FileStat(NamedTuple):
+    size: int
+    mtime_ns: int
+    inode: int
+    is_file: bool
+    is_dir: bool
+    links: int = 1
+
+
+class Disk:
+    """Plain files. A path is absolute; `dir_fd` variants take names inside an open directory."""
+
+    def create(self, path: str, mode: int) -> int:
+        """A descriptor of a new file. Raises FileExistsError, never follows a link."""
+        return os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
+
+    def open(self, path: str) -> int:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+
+    def write(self, fd: int, data: bytes | memoryview) -> None:
+        """All of `data`: a partial write goes on where it stopped."""
+        view = memoryview(data)
+        while view:
+            view = view[os.write(fd, view) :]
+
+    def read(self, fd: int, size: int, offset: int) -> bytes:
+        return os.pread(fd, size, offset)
+
+    def set_times(self, fd: int, mtime_ns: int) -> None:
+        os.utime(fd, ns=(mtime_ns, mtime_ns))
+
+    def set_group(self, fd: int, gid: int) -> None:
+        os.fchown(fd, -1, gid)
+
+    def sync_data(self, fd: int) -> None:
+        os.fdatasync(fd)
+
+    def close(self, fd: int) -> None:
+        os.close(fd)
+
+    def fstat(self, fd: int) -> FileStat:
+        return _stat_of(os.fstat(fd))
+
+    def stat(self, path: str) -> FileStat | None:
+        """Of the name itself, links not followed; None where there is nothing."""
+        try:
+            return _stat_of(os.lstat(path))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def link(self, source: str, target: str) -> None:
+        os.link(source, target, follow_symlinks=False)
+
+    def rename(self, source: str, target: str) -> None:
+        os.rename(source, target)
+
+    def unlink(self, path: str) -> None:
+        """Idempotent: an absent file is a success."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+
+    def make_dir(self, path: str, mode: int = 0o750) -> bool:
+        """Whether it was made now."""
+        try:
+            os.mkdir(path, mode)
+        except FileExistsError:
+            return False
+        return True
+
+    def remove_dir(self, path: str) -> bool:
+        """Whether it is gone; one that still holds something stays."""
+        try:
+            os.rmdir(path)
+        except FileNotFoundError:
+            return True
+        except OSError as error:
+            if error.errno in {errno.ENOTEMPTY, errno.EEXIST}:
+                return False
+            raise
+        return True
+
+    def sync_dir(self, path: str) -> None:
+        """After this the names made in `path` survive a power cut."""
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def sync_fs(self, path: str) -> None:
+        """Everything written to this file system so far survives a power cut (Linux ≥ 5.8 reports errors here)."""
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            if _libc.syncfs(fd) != 0:
+                number = ctypes.get_errno()
+                raise OSError(number, os.strerror(number))
+        finally:
+            os.close(fd)
+
+    def names(self, path: str) -> list[str]:
+        """Names in a directory, unsorted; empty where there is none."""
+        try:
+            return os.listdir(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def clone(self, source: str, target: str, mode: int) -> bool:
+        """A reflink of `source`; False where the file system has none. The target is whole or absent."""
+        fd = self.create(target, mode)
+        try:
+            origin = self.open(source)
+            try:
+                fcntl.ioctl(fd, FICLONE, origin)
+            finally:
+                os.close(origin)
+        except OSError as error:
+            os.unlink(target)
+            if error.errno in {errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.ENOTTY}:
+                return False
+            raise
+        finally:
+            os.close(fd)
+        return True
+
+    def free_bytes(self, path: str) -> int:
+        """What an unprivileged writer may still use."""
+        found = os.statvfs(path)
+        return found.f_bavail * found.f_frsize
+
+
+def _stat_of(found: os.stat_result) -> FileStat:
+    kind = found.st_mode & 0o170000
+    return FileStat(
+        found.st_size, found.st_mtime_ns, found.st_ino, kind == 0o100000, kind == 0o040000, found.st_nlink
+    )
+
+
+@contextlib.contextmanager
+def published(disk: Disk, path: str, mode: int) -> Iterator[int]:
+    """A descriptor whose file appears under `path`, synced and whole, when the block ends; on any error it does not.
+
+    The one way a file is replaced. The caller syncs the directory.
+    """
+    temporary = f"{path}.tmp{os.getpid():x}"
+    disk.unlink(temporary)
+    fd = disk.create(temporary, mode)
+    try:
+        try:
+            yield fd
+            disk.sync_data(fd)  # before the rename: a crash may keep the name and lose the bytes
+        finally:
+            disk.close(fd)
+        disk.rename(temporary, path)
+    except BaseException:
+        disk.unlink(temporary)
+        raise

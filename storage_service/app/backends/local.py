@@ -1,0 +1,104 @@
+"""Local files as the core's `Blobs`: open files that close safely, and bodies staged on their way in."""
+
+import contextlib
+import threading
+
+from storage_service.app.backends.blobs import BLOB_MODE, LocalBlobs, OpenBlob
+from storage_service.app.backends.disk import Disk
+from storage_service.app.core.objects import BlobName
+
+STAGED_NAME = "{bucket}.{version_id}"  # the bucket's number, so that a start can find the blob of an intent
+
+
+class OpenFile:
+    """An open blob. A read in flight finishes before `close` closes: a reused descriptor would be another's file."""
+
+    def __init__(self, opened: OpenBlob, disk: Disk) -> None:
+        self.size = opened.size
+        self._fd = opened.fd
+        self._disk = disk
+        self._lock = threading.Lock()
+        self._open = True
+
+    def read(self, offset: int, size: int) -> bytes:
+        with self._lock:
+            return self._disk.read(self._fd, size, offset) if self._open else b""
+
+    def close(self) -> None:
+        with self._lock:
+            if self._open:
+                self._open = False
+                self._disk.close(self._fd)
+
+
+class StagedFile:
+    """A body under a staging name. The lock orders a late `discard` behind the write in flight."""
+
+    def __init__(self, path: str, blobs: LocalBlobs, disk: Disk) -> None:
+        self._path = path
+        self._blobs = blobs
+        self._disk = disk
+        self._lock = threading.Lock()
+        self._fd: int | None = disk.create(path, BLOB_MODE)
+        self._blob: BlobName | None = None
+        self._gone = False
+
+    def write(self, data: bytes) -> None:
+        with self._lock:
+            if self._fd is not None:
+                self._disk.write(self._fd, data)
+
+    def publish(self, blob: BlobName, mtime_ns: int) -> None:
+        with self._lock:
+            if self._gone or self._fd is None:
+                return
+            self._blobs.share(self._fd)
+            self._disk.set_times(self._fd, mtime_ns)
+            self._disk.sync_data(self._fd)  # before the name: a power cut may keep the name and lose the bytes
+            self._shut()
+            self._blob = blob
+            self._blobs.adopt(self._path, blob)
+
+    def keep(self) -> None:
+        with self._lock:
+            self._shut()
+            self._disk.unlink(self._path)
+
+    def discard(self) -> None:
+        with self._lock:
+            self._gone = True
+            self._shut()
+            if self._blob is not None:
+                self._blobs.delete(self._blob)
+            self._disk.unlink(self._path)
+
+    def _shut(self) -> None:
+        if self._fd is not None:
+            fd, self._fd = self._fd, None
+            self._disk.close(fd)
+
+
+class LocalFiles:
+    """The core's `Blobs` over a directory. `staging` is this worker's own directory, on the same file system."""
+
+    def __init__(self, blobs: LocalBlobs, disk: Disk, staging: str) -> None:
+        self._blobs = blobs
+        self._disk = disk
+        self._staging = staging
+
+    def open(self, blob: BlobName, size: int, mtime_ns: int | None) -> OpenFile:
+        return OpenFile(self._blobs.open(blob, size, mtime_ns), self._disk)
+
+    def read_small(self, blob: BlobName, size: int, mtime_ns: int | None) -> bytes:
+        return self._blobs.read_small(blob, size, mtime_ns)
+
+    def stage(self, bucket: int, version_id: str) -> StagedFile:
+        name = STAGED_NAME.format(bucket=bucket, version_id=version_id)
+        return StagedFile(f"{self._staging}/{name}", self._blobs, self._disk)
+
+    def copy(self, source: BlobName, target: BlobName) -> None:
+        self._blobs.copy(source, target)
+
+    def delete(self, blob: BlobName) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            self._blobs.delete(blob)

@@ -1,0 +1,47 @@
+"""The disk as a whole, as every worker sees it: ready or not, how far settle is behind, what is free."""
+
+from dataclasses import dataclass
+
+from storage_service.app.backends import shared as words
+from storage_service.app.backends.catalog.committer import unavailable
+from storage_service.app.backends.disk import Disk
+from storage_service.app.backends.shared import Shared
+from storage_service.app.core.objects import now_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What settle may owe before writers wait: rows, bytes of bodies, seconds."""
+
+    rows: int
+    bytes: int
+    seconds: float
+
+
+class DiskVolume:
+    """The core's `Volume`."""
+
+    def __init__(self, root: str, disk: Disk, shared: Shared, backlog: Backlog) -> None:
+        self._root = root
+        self._disk = disk
+        self._shared = shared
+        self._backlog = backlog
+
+    def is_ready(self) -> bool:
+        return self._shared[words.VOLUME] == words.READY
+
+    def why_not(self) -> str:
+        return unavailable(self._shared).detail
+
+    def is_behind(self) -> bool:
+        shared, most = self._shared, self._backlog
+        if shared.backlog_rows > most.rows or shared.backlog_bytes > most.bytes:
+            return True
+        oldest = shared[words.OLDEST_MS]
+        return bool(oldest) and shared.backlog_rows > 0 and now_ms() - oldest > most.seconds * 1000
+
+    def backlog_bytes(self) -> int:
+        return self._shared.backlog_bytes
+
+    def free_bytes(self) -> int:
+        return self._disk.free_bytes(self._root)

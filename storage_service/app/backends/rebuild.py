@@ -1,0 +1,228 @@
+"""The catalog made again from sidecars. Per key the highest `sequence` without `removed_sequence` is current; nothing
+else decides. The old file is set aside, its journal salvaged; what cannot be is said, never called repaired.
+"""
+
+import json
+import logging
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import apsw
+import orjson
+
+from storage_service.app.backends import shared as words
+from storage_service.app.backends.blobs import BUCKET_SIDECAR, SERVICE, LocalBlobs, read_file
+from storage_service.app.backends.catalog.rows import USAGE_COLUMNS
+from storage_service.app.backends.catalog.schema import COLUMNS, DEAD_COLUMNS, connect, create_tables
+from storage_service.app.backends.disk import Disk, published
+from storage_service.app.backends.salvage import Rescuer, rescue
+from storage_service.app.backends.shared import Shared
+from storage_service.app.backends.volume import Layout, settled_note
+from storage_service.app.core import sidecar
+from storage_service.app.core.errors import DamagedObject
+from storage_service.app.core.objects import BlobName, Bucket, new_id, now_ms
+
+log = logging.getLogger(__name__)
+
+ROWS_AT_ONCE = 1_000  # a progress step and a transaction's statement
+
+
+class Report(NamedTuple):
+    """What a rebuild found. `lost_after`: commits behind this sequence may be missing; None when none can be."""
+
+    objects: int
+    damaged: int
+    salvaged: int
+    lost_after: int | None
+    seconds: float
+
+
+class Rebuild:
+    """Rebuilds the catalog of one directory. Nothing else may have the catalog open."""
+
+    def __init__(self, layout: Layout, blobs: LocalBlobs, disk: Disk, shared: Shared, trash_ms: int) -> None:
+        self._layout = layout
+        self._blobs = blobs
+        self._disk = disk
+        self._shared = shared
+        self._trash_ms = trash_ms
+        self._highest = settled_note(layout)
+        self._damaged = 0
+        self._objects = 0
+
+    def run(self, *, salvage: bool) -> Report:
+        """Set the old catalog aside and make a new one. `salvage`: its journal is newer than the sidecars."""
+        started = time.monotonic()
+        aside = self._set_aside()
+        salvaged, whole = (self._salvage(aside) if salvage and aside else (0, False))
+        path = self._layout.catalog.with_suffix(".new")
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{path}{suffix}").unlink(missing_ok=True)
+        self._fill(str(path))
+        path.rename(self._layout.catalog)
+        self._disk.sync_dir(str(self._layout.service))
+        lost_after = None if whole else self._highest
+        report = Report(self._objects, self._damaged, salvaged, lost_after, time.monotonic() - started)
+        self._note(report, aside)
+        return report
+
+    def _set_aside(self) -> Path | None:
+        """Move the old catalog out of the way, its WAL with it; where it went."""
+        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+        target = self._layout.service / f"catalog-aside-{stamp}-{new_id()[-6:]}.db"
+        moved = None
+        for suffix in ("", "-wal", "-shm"):
+            source = Path(f"{self._layout.catalog}{suffix}")
+            if source.exists():
+                source.rename(f"{target}{suffix}")
+                moved = target if suffix == "" else moved
+        return moved
+
+    def _salvage(self, aside: Path) -> tuple[int, bool]:
+        rows, whole = rescue(str(aside))
+        buckets = {bucket.id: bucket for bucket, _, _ in self._buckets() if bucket is not None}
+        done = Rescuer(self._blobs, self._disk, buckets, self._trash_ms).write(rows)
+        if rows:
+            self._highest = max(self._highest, rows[-1].sequence)
+        return done, whole and done == len(rows)
+
+    def _buckets(self) -> Iterator[tuple[Bucket | None, str, dict[str, Any]]]:
+        """(bucket, directory, record) of each directory that is a bucket's; None where its sidecar is damaged."""
+        root = self._blobs.root
+        names = [name for name in self._disk.names(root) if name != SERVICE]
+        names += [f"{SERVICE}/trash/{name}" for name in self._disk.names(f"{root}/{SERVICE}/trash")]
+        for directory in sorted(names):
+            try:
+                record = sidecar.parse_file(read_file(self._disk, f"{root}/{directory}/{BUCKET_SIDECAR}"))
+                yield sidecar.bucket_of(record), directory, record
+            except (FileNotFoundError, NotADirectoryError):
+                continue  # not a bucket: lost+found, somebody's own files
+            except (DamagedObject, OSError) as error:
+                log.error("rebuild: bucket directory %s: %s", directory, error)
+                yield None, directory, {}
+
+    def _fill(self, path: str) -> None:
+        connection = connect(path, "scratch")
+        try:
+            create_tables(connection, new_id())
+            connection.execute("BEGIN")
+            self._count_all()
+            for bucket, directory, record in self._buckets():
+                if bucket is None:
+                    self._damaged += 1
+                    continue
+                self._add_bucket(connection, bucket, directory, record)
+                self._add_versions(connection, bucket, directory)
+            _sort_out(connection, now_ms(), self._trash_ms)
+            _count_usage(connection)
+            connection.execute("INSERT OR REPLACE INTO sqlite_sequence(name,seq) VALUES('journal',?)", (self._highest + 1,))
+            connection.execute("INSERT OR REPLACE INTO state VALUES('settled',?)", (self._highest + 1,))
+            connection.execute("COMMIT")
+            connection.execute("PRAGMA synchronous=FULL").fetchall()
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        finally:
+            connection.close()
+
+    def _count_all(self) -> None:
+        """The progress's total: sidecars to read. Names only, so it is quick."""
+        total = 0
+        for bucket, directory, _ in self._buckets():
+            if bucket is not None:
+                total += sum(is_sidecar for _, is_sidecar in self._blobs.version_ids(directory))
+        self._shared[words.TOTAL], self._shared[words.DONE] = total, 0
+
+    def _add_bucket(self, connection: apsw.Connection, bucket: Bucket, directory: str, record: dict[str, Any]) -> None:
+        self._highest = max(self._highest, int(record.get("sequence", 0)))
+        closed_ms = record.get("removed_at_ms")
+        if closed_ms is None and directory != bucket.name:
+            closed_ms = bucket.updated_ms  # moved away, but its last word was not written
+        connection.execute(
+            "INSERT OR REPLACE INTO buckets(id,uuid,name,owner,generation,created_ms,updated_ms,doc,closed_ms,moved)"
+            " VALUES(?,?,?,?,?,?,?,?,?,?)",
+            (
+                bucket.id,
+                bucket.uuid,
+                bucket.name,
+                bucket.owner,
+                bucket.generation,
+                bucket.created_ms,
+                bucket.updated_ms,
+                orjson.dumps(sidecar.render_options(bucket.options)).decode(),
+                closed_ms,
+                int(closed_ms is not None),
+            ),
+        )
+
+    def _add_versions(self, connection: apsw.Connection, bucket: Bucket, directory: str) -> None:
+        """Every version goes into `others` first; `_sort_out` then says which are current."""
+        marks = ",".join("?" * len(DEAD_COLUMNS.split(",")))
+        rows: list[tuple[object, ...]] = []
+        for version_id, is_sidecar in self._blobs.version_ids(directory):
+            if not is_sidecar:
+                continue
+            row = self._read(BlobName(directory, version_id), bucket.id)
+            if row is not None:
+                rows.append(row)
+            if len(rows) >= ROWS_AT_ONCE:
+                self._flush(connection, marks, rows)
+        self._flush(connection, marks, rows)
+
+    def _flush(self, connection: apsw.Connection, marks: str, rows: list[tuple[object, ...]]) -> None:
+        connection.executemany(f"INSERT OR REPLACE INTO others({DEAD_COLUMNS}) VALUES({marks})", rows)  # type: ignore[arg-type]  # noqa: S608
+        self._objects += len(rows)
+        self._shared.add(words.DONE, len(rows))
+        rows.clear()
+
+    def _read(self, blob: BlobName, bucket: int) -> tuple[object, ...] | None:
+        try:
+            version = sidecar.version_of(sidecar.parse_file(self._blobs.read_sidecar(blob)), bucket)
+        except (DamagedObject, OSError) as error:
+            log.error("rebuild: sidecar of version %s: %s", blob.version_id, error)
+            self._damaged += 1
+            return None
+        self._highest = max(self._highest, version.sequence, version.meta_sequence, version.gone_sequence or 0)
+        return tuple(version)
+
+    def _note(self, report: Report, aside: Path | None) -> None:
+        """Say what may be lost where health and `check` find it, until an operator takes the note away."""
+        if report.lost_after is None or aside is None and report.lost_after == 0:
+            return
+        log.error("rebuild: what was acknowledged after sequence %d and not settled is lost", report.lost_after)
+        with published(self._disk, str(self._layout.loss), 0o600) as fd:
+            text = {"lost_after": report.lost_after, "at_ms": now_ms(), "aside": aside.name if aside else None}
+            self._disk.write(fd, json.dumps(text).encode())
+
+
+def _sort_out(connection: apsw.Connection, at_ms: int, trash_ms: int) -> None:
+    """Which version of each key is current, which are noncurrent, which died without a word of it."""
+    living = "SELECT 1 FROM others n WHERE n.bucket=others.bucket AND n.key=others.key AND n.seq>others.seq"
+    connection.execute(  # a null version under a newer null version was replaced by it
+        f"UPDATE others SET gone_ms=?1,gone_seq=seq,due_ms=?1+?2 WHERE gone_ms IS NULL AND flags&1"  # noqa: S608
+        f" AND EXISTS({living} AND n.flags&1)",
+        (at_ms, trash_ms),
+    )
+    newest = "SELECT max(seq) FROM others n WHERE n.bucket=others.bucket AND n.key=others.key AND n.gone_ms IS NULL"
+    current = f"gone_ms IS NULL AND NOT flags&2 AND seq=({newest})"
+    connection.execute(f"INSERT OR IGNORE INTO objects({COLUMNS}) SELECT {COLUMNS} FROM others WHERE {current}")  # noqa: S608
+    connection.execute(
+        "DELETE FROM others WHERE vid IN (SELECT vid FROM objects)"
+    )
+
+
+def _count_usage(connection: apsw.Connection) -> None:
+    counts = (
+        "sum(head),sum(head*size),sum(noncurrent),sum(noncurrent*size),0,"
+        "sum(NOT head AND NOT noncurrent AND NOT flags&2),sum((NOT head AND NOT noncurrent)*size)"
+    )
+    rows = (
+        "SELECT bucket,size,flags,1 head,0 noncurrent FROM objects UNION ALL"
+        " SELECT bucket,size,flags,0,gone_ms IS NULL FROM others"
+    )
+    insert = f"INSERT INTO usage(scope,id,{USAGE_COLUMNS})"  # noqa: S608 (our own column names)
+    connection.execute(f"{insert} SELECT 'bucket',cast(bucket AS TEXT),{counts} FROM ({rows}) GROUP BY bucket")
+    connection.execute(
+        f"{insert} SELECT 'owner',b.owner,{counts} FROM ({rows}) r JOIN buckets b ON b.id=r.bucket"
+        " WHERE b.closed_ms IS NULL GROUP BY b.owner"
+    )

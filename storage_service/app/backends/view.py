@@ -1,0 +1,197 @@
+"""The view: each current object again under its key, for people, rsync and backups. It has no say.
+
+A key never becomes a path except here, where every step is taken from an open directory without following links.
+"""
+
+import contextlib
+import os
+import unicodedata
+from collections.abc import Callable
+
+from storage_service.app.backends.blobs import BLOB_MODE, BLOBS, BUCKET_SIDECAR, SERVICE, LocalBlobs
+from storage_service.app.backends.disk import Disk
+from storage_service.app.core.objects import BlobName, Version
+
+MAX_NAME_BYTES = 255  # NAME_MAX on Linux
+_OPEN_DIR = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def segments(key: str) -> list[str] | None:
+    """The names a key walks through; None where it cannot be shown."""
+    names = key.split("/")
+    first = unicodedata.normalize("NFC", names[0]).casefold()
+    if first in {BUCKET_SIDECAR, BLOBS} or first.startswith(SERVICE):
+        return None
+    return None if any(_unfit(name) for name in names) else names
+
+
+def _unfit(name: str) -> bool:
+    if name in {"", ".", ".."} or len(name.encode()) > MAX_NAME_BYTES:
+        return True
+    return any(unicodedata.category(char) == "Cc" for char in name)
+
+
+class View:
+    """Shows and hides keys below the buckets' directories. Counts what it could not show."""
+
+    def __init__(self, blobs: LocalBlobs, disk: Disk, *, reflinks: bool) -> None:
+        self._blobs = blobs
+        self._disk = disk
+        self._reflinks = reflinks
+        self.hidden = 0
+        self.foreign = 0
+
+    def show(self, bucket: str, key: str, head: Version | None, versions: Callable[[], list[Version]]) -> None:
+        """Make the name of `key` show `head`, or nothing. `versions` names every version it may show now.
+
+        A name that is none of these versions is somebody else's: it stays, and is counted.
+        """
+        names = segments(key)
+        if names is None:
+            self.hidden += 1
+            return
+        with contextlib.suppress(NotADirectoryError, FileNotFoundError):
+            if head is None:
+                self._hide(bucket, names, versions)
+            else:
+                self._place(bucket, names, head, versions)
+
+    def _place(self, bucket: str, names: list[str], head: Version, versions: Callable[[], list[Version]]) -> None:
+        parent = self._open_parent(bucket, names[:-1], make=True)
+        if parent is None:
+            self.hidden += 1  # a file stands where a directory is needed: `a` beside `a/b`
+            return
+        try:
+            source = self._blobs.path(BlobName(bucket, head.version_id))
+            try:
+                self._put(source, names[-1], parent)
+            except FileExistsError:
+                self._replace(bucket, source, names[-1], parent, head, versions)
+        finally:
+            os.close(parent)
+
+    def _put(self, source: str, name: str, parent: int) -> None:
+        if not self._reflinks:
+            os.link(source, name, dst_dir_fd=parent, follow_symlinks=False)
+            return
+        target = os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, 0o640, dir_fd=parent)
+        try:
+            clone_into(source, target)
+        except BaseException:
+            os.unlink(name, dir_fd=parent)
+            raise
+        finally:
+            os.close(target)
+
+    def _replace(  # noqa: PLR0913 (a step of `_place`)
+        self,
+        bucket: str,
+        source: str,
+        name: str,
+        parent: int,
+        head: Version,
+        versions: Callable[[], list[Version]],
+    ) -> None:
+        if self._shows(parent, name, bucket, [head]):
+            return
+        if not self._shows(parent, name, bucket, versions()):
+            self.foreign += 1
+            return
+        temporary = f"{SERVICE}.{head.version_id}"
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary, dir_fd=parent)
+        self._put(source, temporary, parent)
+        os.rename(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
+        with contextlib.suppress(FileNotFoundError):  # a rename between two links of one inode does nothing
+            os.unlink(temporary, dir_fd=parent)
+
+    def _hide(self, bucket: str, names: list[str], versions: Callable[[], list[Version]]) -> None:
+        parent = self._open_parent(bucket, names[:-1], make=False)
+        if parent is None:
+            return
+        try:
+            if self._shows(parent, names[-1], bucket, versions()):
+                os.unlink(names[-1], dir_fd=parent)
+        finally:
+            os.close(parent)
+        self._prune(bucket, names[:-1])
+
+    def _shows(self, parent: int, name: str, bucket: str, versions: list[Version]) -> bool:
+        """Whether the name is one of these versions: the blob's inode, or a reflink with its size and time."""
+        try:
+            found = os.stat(name, dir_fd=parent, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        if found.st_mode & 0o170000 != 0o100000:
+            return False
+        for version in versions:
+            if self._reflinks and (found.st_size, found.st_mtime_ns) == (version.size, version.mtime_ns):
+                return True
+            blob = self._blobs.stat(BlobName(bucket, version.version_id))
+            if blob is not None and blob.inode == found.st_ino:
+                return True
+        return False
+
+    def _open_parent(self, bucket: str, names: list[str], *, make: bool) -> int | None:
+        """A descriptor of the directory the names lead to; None where something else is in the way."""
+        fd = os.open(f"{self._blobs.root}/{bucket}", _OPEN_DIR)
+        for name in names:
+            try:
+                if make:
+                    with contextlib.suppress(FileExistsError):
+                        os.mkdir(name, 0o750, dir_fd=fd)
+                deeper = os.open(name, _OPEN_DIR, dir_fd=fd)
+            except (NotADirectoryError, FileNotFoundError):
+                return None
+            except OSError:  # ELOOP: a planted link
+                self.foreign += 1
+                return None
+            finally:
+                os.close(fd)
+            fd = deeper
+        return fd
+
+    def _prune(self, bucket: str, names: list[str]) -> None:
+        """Remove the directories that the hidden key leaves empty."""
+        for depth in range(len(names), 0, -1):
+            parent = self._open_parent(bucket, names[: depth - 1], make=False)
+            if parent is None:
+                return
+            try:
+                os.rmdir(names[depth - 1], dir_fd=parent)
+            except OSError:
+                return
+            finally:
+                os.close(parent)
+
+
+def clone_into(source: str, target: int) -> None:
+    """Reflink `source` into an open file and give it the same time."""
+    import fcntl
+
+    from storage_service.app.backends.disk import FICLONE
+
+    origin = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.ioctl(target, FICLONE, origin)
+        found = os.fstat(origin)
+        os.utime(target, ns=(found.st_mtime_ns, found.st_mtime_ns))
+    finally:
+        os.close(origin)
+
+
+def has_reflinks(directory: str, disk: Disk) -> bool:
+    """Whether the file system of this directory can reflink, found out by trying."""
+    source, target = f"{directory}/.reflink-a", f"{directory}/.reflink-b"
+    disk.unlink(source)
+    disk.unlink(target)
+    fd = disk.create(source, BLOB_MODE)
+    try:
+        disk.write(fd, bytes(4096))
+    finally:
+        disk.close(fd)
+    try:
+        return disk.clone(source, target, BLOB_MODE)
+    finally:
+        disk.unlink(source)
+        disk.unlink(target)

@@ -1,0 +1,222 @@
+"""The storage directory itself: identity, format, the service's own files, and whether it may be served.
+
+Everything a start refuses is refused here, with one line that names path, owner and the fix.
+"""
+
+import fcntl
+import json
+import os
+import pwd
+from dataclasses import dataclass
+from pathlib import Path
+
+from storage_service.app.backends.blobs import SERVICE
+from storage_service.app.backends.disk import Disk, published
+from storage_service.app.core.objects import new_id, now_ms
+
+FORMAT = 1  # of the directory's layout
+BALLAST_BYTES = 16 << 20  # given up so that deletes work on a full disk
+MINIO = ".minio.sys"
+LEFTOVERS = frozenset({"lost+found", SERVICE})
+
+
+class VolumeRefused(Exception):
+    """The directory cannot be served; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Paths of the service's own below the storage directory."""
+
+    root: Path
+
+    @property
+    def service(self) -> Path:
+        return self.root / SERVICE
+
+    @property
+    def identity(self) -> Path:
+        return self.service / "identity.json"
+
+    @property
+    def catalog(self) -> Path:
+        return self.service / "catalog.db"
+
+    @property
+    def commit_lock(self) -> Path:
+        return self.service / "commit.lock"
+
+    @property
+    def serve_lock(self) -> Path:
+        return self.service / "serve.lock"
+
+    @property
+    def jobs_lock(self) -> Path:
+        return self.service / "jobs.lock"
+
+    @property
+    def start_lock(self) -> Path:
+        return self.service / "start.lock"
+
+    @property
+    def staging(self) -> Path:
+        return self.service / "staging"
+
+    @property
+    def run(self) -> Path:
+        return self.service / "run"
+
+    @property
+    def shared(self) -> Path:
+        return self.run / "shared"
+
+    @property
+    def settled(self) -> Path:
+        return self.service / "settled.json"
+
+    @property
+    def ballast(self) -> Path:
+        return self.service / "ballast"
+
+    @property
+    def loss(self) -> Path:
+        return self.service / "lost_after.json"
+
+
+def open_volume(root: Path, storage_id: str | None) -> str:
+    """The directory's identity; made on first use. Nothing is served from a directory that is refused.
+
+    Raises:
+        VolumeRefused: not mounted, another's, a newer format, MinIO's, or not writable.
+    """
+    layout = Layout(root)
+    if storage_id is not None and not layout.identity.exists():
+        raise VolumeRefused(f"{root} does not hold storage {storage_id}: is the disk mounted? (STORAGE_ID is set)")
+    if (root / MINIO).exists():
+        raise VolumeRefused(f"{root} is a MinIO data directory; bring it in with: storage import minio {root}")
+    _make_writable(layout)
+    identity = _identity(layout)
+    if storage_id is not None and identity != storage_id:
+        raise VolumeRefused(f"{root} is storage {identity}, not {storage_id} as STORAGE_ID asks")
+    return identity
+
+
+def _make_writable(layout: Layout) -> None:
+    try:
+        layout.root.mkdir(parents=True, exist_ok=True, mode=0o750)
+        for path in (layout.service, layout.staging, layout.run, layout.service / "trash"):
+            path.mkdir(exist_ok=True, mode=0o700)
+        probe = layout.run / f"probe-{os.getpid()}"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise VolumeRefused(_not_writable(layout.root, error)) from None
+
+
+def _not_writable(root: Path, error: OSError) -> str:
+    """One line: the path, who owns it, who needs it, and what to run."""
+    place = root
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    found = place.stat()
+    uid, gid = os.geteuid(), os.getegid()
+    return (
+        f"{root} cannot be written ({error.strerror}): {place} is owned by {_name(found.st_uid)}:{found.st_gid} with mode"
+        f" {found.st_mode & 0o7777:o}, this service runs as {_name(uid)}:{gid}."
+        f" Fix: chown -R {uid}:{gid} {place}, or run as the owner"
+    )
+
+
+def _name(uid: int) -> str:
+    try:
+        return f"{pwd.getpwuid(uid).pw_name}({uid})"
+    except KeyError:
+        return str(uid)
+
+
+def _identity(layout: Layout) -> str:
+    try:
+        record = json.loads(layout.identity.read_bytes())
+        number, identity = record["format"], str(record["id"])
+    except FileNotFoundError:
+        return _found(layout)
+    except (ValueError, KeyError, TypeError):
+        raise VolumeRefused(f"{layout.identity} is damaged; put a copy back or write {{format, id}} by hand") from None
+    if not isinstance(number, int) or number > FORMAT:
+        raise VolumeRefused(f"{layout.root} has format {number}; this version knows up to {FORMAT}: upgrade the service")
+    return identity
+
+
+def _found(layout: Layout) -> str:
+    """A new identity, written whole and synced."""
+    identity = new_id()
+    record = {"format": FORMAT, "id": identity, "created_ms": now_ms()}
+    disk = Disk()
+    with published(disk, str(layout.identity), 0o600) as fd:
+        disk.write(fd, json.dumps(record, indent=2).encode() + b"\n")
+    disk.sync_dir(str(layout.service))
+    disk.sync_dir(str(layout.root))
+    return identity
+
+
+def try_lock(path: Path, *, shared: bool = False) -> int | None:
+    """A descriptor that holds the lock until it is closed; None while somebody else has it."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        return None
+    return fd
+
+
+def wait_lock(path: Path) -> int:
+    """The same, waiting for as long as it takes."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    return fd
+
+
+def keep_settled(layout: Layout, sequence: int, epoch: str) -> None:
+    """Note beside the catalog how far it is settled: an older copy put in its place is then found out. Unsynced: a
+    note that lags only makes the check weaker."""
+    disk = Disk()
+    path = str(layout.settled)
+    temporary = f"{path}.new"
+    disk.unlink(temporary)
+    fd = disk.create(temporary, 0o600)
+    try:
+        disk.write(fd, json.dumps({"sequence": sequence, "epoch": epoch}).encode())
+    finally:
+        disk.close(fd)
+    disk.rename(temporary, path)
+
+
+def settled_note(layout: Layout) -> int:
+    """The sequence noted by `keep_settled`; 0 where there is no readable note."""
+    try:
+        return int(json.loads(layout.settled.read_bytes())["sequence"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
+
+
+def fill_ballast(layout: Layout, free_bytes: int) -> None:
+    """Lay the ballast file down again where there is room enough to spare."""
+    if layout.ballast.exists() or free_bytes < 8 * BALLAST_BYTES:
+        return
+    fd = os.open(layout.ballast, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+    try:
+        os.posix_fallocate(fd, 0, BALLAST_BYTES)
+    except OSError:
+        layout.ballast.unlink()
+    finally:
+        os.close(fd)
+
+
+def release_ballast(layout: Layout) -> bool:
+    """Give the ballast up; False where it is gone already."""
+    try:
+        layout.ballast.unlink()
+    except OSError:
+        return False
+    return True

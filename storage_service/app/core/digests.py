@@ -1,0 +1,77 @@
+"""Digests of a body, computed while it passes, and their comparison with what the client said."""
+
+import base64
+import hashlib
+from dataclasses import dataclass
+
+from awscrt.checksums import crc64nvme
+
+from storage_service.app.core.errors import BadDigest
+from storage_service.app.core.objects import Digests
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Digests a client announced, as raw bytes (16, 8 and 32 long); None = not announced."""
+
+    md5: bytes | None = None
+    crc64nvme: bytes | None = None
+    sha256: bytes | None = None
+
+
+class Hasher:
+    """Hashes chunks in order.
+
+    `update` of a large chunk lets other threads run, so it may be called in one.
+    """
+
+    __slots__ = ("_crc", "_md5", "_sha256")
+
+    def __init__(self, *, sha256: bool = True) -> None:
+        self._md5 = hashlib.md5(usedforsecurity=False)  # the ETag; not a proof against forgery
+        self._sha256 = hashlib.sha256() if sha256 else None
+        self._crc = 0
+
+    def update(self, chunk: bytes) -> None:
+        self._md5.update(chunk)
+        self._crc = crc64nvme(chunk, self._crc)
+        if self._sha256 is not None:
+            self._sha256.update(chunk)
+
+    def finish(self) -> Digests:
+        """Of all chunks so far; more may follow."""
+        sha256 = None if self._sha256 is None else self._sha256.hexdigest()
+        return Digests(self._md5.hexdigest(), render_crc64nvme(self._crc), sha256)
+
+
+def digest_small(body: bytes, sha256: bool = True) -> Digests:
+    """Digests of a body that is in memory whole."""
+    return Digests(
+        hashlib.md5(body, usedforsecurity=False).hexdigest(),
+        render_crc64nvme(crc64nvme(body)),
+        hashlib.sha256(body).hexdigest() if sha256 else None,
+    )
+
+
+def render_crc64nvme(value: int) -> str:
+    """Base64 of the eight bytes, big-endian. Source: AWS "Checking object integrity"."""
+    return base64.b64encode(value.to_bytes(8, "big")).decode()
+
+
+def check_digests(digests: Digests, wanted: Wanted | None) -> None:
+    """Raises: BadDigest naming the first digest that differs.
+
+    ValueError if SHA-256 is wanted and was not computed.
+    """
+    if wanted is None:
+        return
+    if wanted.md5 is not None and wanted.md5.hex() != digests.md5:
+        raise BadDigest("The body does not match its Content-MD5")
+    if wanted.crc64nvme is not None and wanted.crc64nvme != base64.b64decode(digests.crc64nvme):
+        raise BadDigest("The body does not match its CRC64NVME checksum")
+    if wanted.sha256 is None:
+        return
+    if digests.sha256 is None:
+        raise ValueError("SHA-256 was not computed")
+    if wanted.sha256.hex() != digests.sha256:
+        raise BadDigest("The body does not match its SHA-256 digest")

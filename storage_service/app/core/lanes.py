@@ -1,0 +1,93 @@
+"""Where blocking work runs: threads that take one batch a turn of the event loop.
+
+Waking a thread and winning the GIL back costs more than a small read. All calls made in one turn of the loop therefore
+go to a thread together and come back together; a lone call goes at once.
+"""
+
+import asyncio
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+Job = tuple[Callable[..., Any], tuple[Any, ...], "asyncio.Future[Any]"]
+
+
+class Lane:
+    """Threads for calls that block a little: look-ups, small reads. Order between calls is not kept."""
+
+    def __init__(self, name: str, threads: int) -> None:
+        self._name = name
+        self._threads = threads
+        self._inbox: queue.SimpleQueue[list[Job] | None] = queue.SimpleQueue()
+        self._waiting: list[Job] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._started: list[threading.Thread] = []
+
+    def run(self, call: Callable[..., Result], *values: object) -> "asyncio.Future[Result]":
+        """The call's result, awaited. Must be called on the event loop."""
+        loop = self._loop or self._start()
+        future: asyncio.Future[Result] = loop.create_future()
+        if not self._waiting:
+            loop.call_soon(self._hand_over)
+        self._waiting.append((call, values, future))
+        return future
+
+    def spawn(self, call: Callable[..., Any], *values: object) -> None:
+        """Run it without waiting; its error is logged. Must be called on the event loop."""
+        self.run(call, *values).add_done_callback(_log_failure)
+
+    def _start(self) -> asyncio.AbstractEventLoop:
+        self._loop = asyncio.get_running_loop()
+        for number in range(self._threads):
+            thread = threading.Thread(target=self._work, name=f"{self._name}-{number}", daemon=True)
+            thread.start()
+            self._started.append(thread)
+        return self._loop
+
+    def _hand_over(self) -> None:
+        batch, self._waiting = self._waiting, []
+        self._inbox.put(batch)
+
+    def _work(self) -> None:
+        while (batch := self._inbox.get()) is not None:
+            done = [(future, *_outcome(call, values)) for call, values, future in batch]
+            loop = self._loop
+            if loop is None or loop.is_closed():
+                return
+            loop.call_soon_threadsafe(_resolve, done)
+
+    def close(self) -> None:
+        """End the threads; what was handed over is still done."""
+        for _ in self._started:
+            self._inbox.put(None)
+        for thread in self._started:
+            thread.join(timeout=5)
+        self._started = []
+        self._loop = None
+
+
+def _log_failure(done: "asyncio.Future[Any]") -> None:
+    if not done.cancelled() and (error := done.exception()) is not None:
+        log.warning("in the background: %s: %s", type(error).__name__, error)
+
+
+def _outcome(call: Callable[..., Any], values: tuple[Any, ...]) -> tuple[Any, BaseException | None]:
+    try:
+        return call(*values), None
+    except Exception as error:  # noqa: BLE001 (handed to the one who awaits)
+        return None, error
+
+
+def _resolve(done: list[tuple["asyncio.Future[Any]", Any, BaseException | None]]) -> None:
+    for future, result, error in done:
+        if future.cancelled():
+            continue
+        if error is None:
+            future.set_result(result)
+        else:
+            future.set_exception(error)

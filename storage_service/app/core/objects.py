@@ -1,0 +1,243 @@
+"""The words of the store: buckets, versions, and what is asked of them. Frozen values, parsed once at the border."""
+
+import os
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+from uuid import UUID
+
+from storage_service.app.core.errors import InvalidBucketName, InvalidKey
+
+Versioning = Literal["off", "on", "suspended"]
+
+MAX_KEY_BYTES = 1024  # S3's limit. Source: AWS "Creating object key names".
+BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
+
+# Bits of a version's `flags`.
+NULL_VERSION = 1  # written while versioning was off or suspended
+DELETE_MARKER = 2  # a sidecar without a blob
+
+
+def new_id() -> str:
+    """A UUIDv7 in canonical form: grows with time, so that random indexes stay local. Source: RFC 9562 §5.7."""
+    value = (time.time_ns() // 1_000_000 << 80) | int.from_bytes(os.urandom(10), "big")
+    value = value & ~(0xF << 76) | 0x7 << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def now_ms() -> int:
+    """Wall clock, milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+def is_uuid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
+def check_bucket_name(name: str) -> str:
+    """The name itself, if a bucket may bear it (contract §4.1; a UUID would read as an id)."""
+    if not BUCKET_NAME.fullmatch(name):
+        raise InvalidBucketName(
+            "Bucket name must be 3 to 63 characters of a-z, 0-9, '.' and '-', beginning and ending with a letter or digit",
+            bucket=name,
+        )
+    if is_uuid(name):
+        raise InvalidBucketName("Bucket name must not have the form of a UUID", bucket=name)
+    return name
+
+
+def check_key(key: str) -> str:
+    """The key itself: any UTF-8 of 1 to 1,024 bytes without NUL."""
+    try:
+        size = len(key.encode())
+    except UnicodeEncodeError:
+        raise InvalidKey("Key is not valid UTF-8") from None
+    if not 1 <= size <= MAX_KEY_BYTES:
+        raise InvalidKey(f"Key must be 1 to {MAX_KEY_BYTES} bytes of UTF-8, got {size}")
+    if "\0" in key:
+        raise InvalidKey("Key must not contain NUL")
+    return key
+
+
+@dataclass(frozen=True, slots=True)
+class BucketOptions:
+    """What an owner may set. Sizes in bytes; None = no limit. Absent fields of a PUT keep their value."""
+
+    public: bool = False
+    public_list: bool = True  # anonymous listing of a public bucket (contract §4: generation A lists)
+    versioning: Versioning = "off"
+    description: str | None = None
+    quota_bytes: int | None = None
+    quota_objects: int | None = None
+    max_object_bytes: int | None = None
+    allowed_types: tuple[str, ...] = ()  # `image/png`, `image/*`; empty = all
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """One bucket as its row says. `id` is the catalog's number, `uuid` the stable id of the wire."""
+
+    id: int
+    uuid: str
+    name: str
+    owner: str
+    generation: int
+    created_ms: int
+    updated_ms: int
+    options: BucketOptions = BucketOptions()
+
+
+class BlobName(NamedTuple):
+    """Where a version's bytes lie: names of ours only, never a user's key. `bucket` is the bucket's directory."""
+
+    bucket: str
+    version_id: str
+
+
+class Version(NamedTuple):
+    """One version of an object, a row of the catalog. `doc` is the sidecar's JSON text without the row's own columns."""
+
+    bucket: int
+    key: str
+    version_id: str
+    file_id: str
+    size: int
+    etag: str  # unquoted
+    at_ms: int
+    mtime_ns: int | None  # of the blob; None for a delete marker
+    flags: int
+    doc: str
+    sequence: int = 0  # the commit that made it live
+    meta_sequence: int = 0  # the commit that last changed its metadata
+    expires_ms: int | None = None
+    gone_ms: int | None = None  # dead since; in the trash until `due_ms`
+    gone_sequence: int | None = None  # the commit that ended it
+    due_ms: int | None = None  # when garbage may take it
+
+    @property
+    def is_marker(self) -> bool:
+        return bool(self.flags & DELETE_MARKER)
+
+    @property
+    def is_null(self) -> bool:
+        return bool(self.flags & NULL_VERSION)
+
+
+class Found(NamedTuple):
+    """A version together with its journalled body, read in one statement. `body` is None once it is settled."""
+
+    version: Version
+    body: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class WriteConditions:
+    """What must hold of the current version when the commit is made. `if_match` of `("*",)` = any version."""
+
+    if_match: tuple[str, ...] | None = None
+    if_none_match: tuple[str, ...] | None = None
+    must_be_new: bool = False  # `overwrite=false`: 409 instead of 412
+    file_id: str | None = None  # the key must still hold this file (a route that named it by id)
+    version_id: str | None = None  # the current version must still be this one (jobs)
+
+
+ANY_WRITE = WriteConditions()
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """What a writer says about an object besides its bytes."""
+
+    content_type: str = "application/octet-stream"
+    cache_control: str | None = None
+    content_disposition: str | None = None
+    content_encoding: str | None = None
+    content_language: str | None = None
+    metadata: Mapping[str, object] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    expires_ms: int | None = None
+    owner: str = ""  # the uploader
+
+
+@dataclass(frozen=True, slots=True)
+class Digests:
+    """Of the whole body. Base64 for CRC64NVME (S3's form), hex for SHA-256 and MD5."""
+
+    md5: str
+    crc64nvme: str
+    sha256: str | None = None
+
+
+class Usage(NamedTuple):
+    """Exact counters of one bucket or one owner, in objects and bytes."""
+
+    objects: int = 0
+    bytes: int = 0
+    noncurrent: int = 0
+    noncurrent_bytes: int = 0
+    upload_bytes: int = 0
+    trash: int = 0
+    trash_bytes: int = 0
+
+    def plus(self, other: "Usage") -> "Usage":
+        return Usage(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
+
+
+class Span(NamedTuple):
+    """Half-open range of bytes: `start` ≤ i < `end`."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListQuery:
+    """One page of a listing in the byte order of keys. `after` is exclusive: the cursor of the page before."""
+
+    prefix: str = ""
+    delimiter: str = ""
+    after: str = ""
+    limit: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class PageQuery:
+    """A sorted, searched page by offset. `search` is a part of the key, case ignored."""
+
+    prefix: str = ""
+    search: str = ""
+    sort: Literal["name", "size", "created_at", "updated_at", "type"] = "name"
+    descending: bool = False
+    offset: int = 0
+    limit: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A page: versions and common prefixes; `cursor` is None at the end."""
+
+    versions: tuple[Version, ...]
+    prefixes: tuple[str, ...] = ()
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRecord:
+    """One entry of the change feed. `op` is `put`, `delete`, `meta`, `bucket-put` or `bucket-delete`."""
+
+    sequence: int
+    at_ms: int
+    bucket: int
+    bucket_name: str
+    key: str | None
+    version_id: str | None
+    op: str
+    actor: str

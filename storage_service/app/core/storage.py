@@ -1,0 +1,355 @@
+"""The object store: the few calls every door ends in. Buckets here; bodies in `writing` and `downloads`.
+
+A call names its bucket as a resolved `Bucket`, never by a name: what was authorised is what is written to.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+
+from storage_service.app.core import sidecar
+from storage_service.app.core.backend import Blobs, Catalog, Volume
+from storage_service.app.core.changes import (
+    CopyVersion,
+    CreateBucket,
+    DeleteBucket,
+    DeleteObject,
+    Outcome,
+    PatchObject,
+    UpdateBucket,
+)
+from storage_service.app.core.commit import BucketLeaving, SourceSettled, is_visible
+from storage_service.app.core.downloads import Download, Precheck, load, load_head
+from storage_service.app.core.errors import NoSuchBucket, NoSuchKey, NoSuchVersion
+from storage_service.app.core.lanes import Lane
+from storage_service.app.core.objects import (
+    ANY_WRITE,
+    Attributes,
+    BlobName,
+    Bucket,
+    BucketOptions,
+    ChangeRecord,
+    Listing,
+    ListQuery,
+    PageQuery,
+    Usage,
+    Version,
+    WriteConditions,
+    check_bucket_name,
+    check_key,
+    new_id,
+    now_ms,
+)
+from storage_service.app.core.writing import PutOptions, Writer
+
+READ_THREADS = 2
+SCAN_THREADS = 2
+DISK_THREADS = 16  # large bodies: each call moves up to 1 MiB
+LEAVING_SECONDS = 10.0  # how long a create waits for a deleted bucket of the same name to be put away
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Sizes in bytes."""
+
+    max_object_bytes: int
+    inline_body_bytes: int
+    free_space_reserve_bytes: int
+    backlog_wait_seconds: float = 10.0
+
+
+class ObjectStore:
+    """Buckets and objects. Methods are awaited on the event loop; none of them waits for a disk there."""
+
+    def __init__(self, catalog: Catalog, blobs: Blobs, volume: Volume, limits: Limits) -> None:
+        self._catalog = catalog
+        self._blobs = blobs
+        self._read = Lane("read", READ_THREADS)
+        self._scan = Lane("scan", SCAN_THREADS)
+        self._disk = Lane("disk", DISK_THREADS)
+        self._writer = Writer(catalog, blobs, volume, self._disk, limits)
+        self._by_name: dict[str, Bucket] = {}
+        self._by_uuid: dict[str, Bucket] = {}
+        self._generation = -1
+
+    def close(self) -> None:
+        for lane in (self._read, self._scan, self._disk):
+            lane.close()
+
+    # Buckets ----------------------------------------------------------------------------------------------------
+
+    async def bucket(self, name: str) -> Bucket:
+        """The open bucket of this name or id; an exact name wins.
+
+        Raises:
+            NoSuchBucket
+        """
+        if self._generation != self._catalog.generation():
+            await self._refresh()
+        found = self._by_name.get(name) or self._by_uuid.get(name)
+        if found is None:
+            raise NoSuchBucket(f"Bucket '{name}' not found", bucket=name)
+        return found
+
+    async def list_buckets(self) -> list[Bucket]:
+        """All open buckets, by name. Who may see which is the door's question to `authorize`."""
+        if self._generation != self._catalog.generation():
+            await self._refresh()
+        return list(self._by_name.values())
+
+    async def _refresh(self) -> None:
+        generation = self._catalog.generation()  # before the rows: what comes between is read again
+        found = await self._scan.run(self._catalog.buckets)
+        self._by_name = {bucket.name: bucket for bucket in found}
+        self._by_uuid = {bucket.uuid: bucket for bucket in found}
+        self._generation = generation
+
+    async def create_bucket(self, name: str, owner: str, options: BucketOptions, actor: str) -> Bucket:
+        """Raises InvalidBucketName, BucketAlreadyExists."""
+        change = CreateBucket(check_bucket_name(name), new_id(), owner, options, actor, now_ms())
+        deadline = asyncio.get_running_loop().time() + LEAVING_SECONDS
+        while True:
+            try:
+                return _bucket_in(await self._catalog.commit(change))
+            except BucketLeaving:
+                if asyncio.get_running_loop().time() > deadline:
+                    raise
+                await asyncio.sleep(0.05)
+
+    async def update_bucket(self, bucket: Bucket, options: Mapping[str, Any], actor: str) -> Bucket:
+        """Set the named options; the others keep their value."""
+        return _bucket_in(await self._catalog.commit(UpdateBucket(bucket.id, options, actor, now_ms())))
+
+    async def delete_bucket(self, bucket: Bucket, actor: str, *, force: bool = False) -> None:
+        """Raises BucketNotEmpty unless `force`, which moves all it holds to the trash."""
+        await self._catalog.commit(DeleteBucket(bucket.id, actor, now_ms(), force))
+
+    async def usage(self, bucket: Bucket) -> Usage:
+        return await self._scan.run(self._catalog.usage, "bucket", str(bucket.id))
+
+    async def usages(self, scope: str) -> dict[str, Usage]:
+        """Counters of every bucket (by number, as text) or owner (by id)."""
+        return await self._scan.run(self._catalog.usages, scope)
+
+    async def changes(self, after: int, limit: int) -> list[ChangeRecord]:
+        """Raises FeedGone."""
+        return await self._scan.run(self._catalog.changes, after, limit)
+
+    # Objects ----------------------------------------------------------------------------------------------------
+
+    def admit(self, bucket: Bucket, key: str, size: int | None, content_type: str) -> None:
+        """Refuse early, before a body is read, what can be refused. `size` in bytes, None where it is not known."""
+        self._writer.admit(bucket, check_key(key), size, content_type)
+
+    async def put_object(
+        self, bucket: Bucket, key: str, body: AsyncIterator[bytes], options: PutOptions
+    ) -> Outcome:
+        """Store the body as the key's new current version. On return it survives what the durability mode promises.
+
+        Raises:
+            StorageError: nothing was stored, unless it is ServiceUnavailable with an unknown outcome.
+        """
+        return await self._writer.put(bucket, check_key(key), body, options)
+
+    async def get_object(
+        self, bucket: Bucket, key: str, version_id: str | None = None, precheck: Precheck | None = None
+    ) -> Download:
+        """One pinned version and its bytes; close it. `precheck` may refuse it before a byte is read.
+
+        Raises:
+            NoSuchKey, NoSuchVersion, DamagedObject, and what `precheck` raises.
+        """
+        return await self._read.run(load, self._catalog, self._blobs, self._disk, bucket, key, version_id, precheck)
+
+    async def head_object(self, bucket: Bucket, key: str, version_id: str | None = None) -> Version:
+        """Raises NoSuchKey, NoSuchVersion."""
+        return await self._read.run(load_head, self._catalog, bucket, key, version_id)
+
+    async def find_file(self, bucket: Bucket, file_id: str) -> Version | None:
+        """The current version of the file with this id, if this bucket holds it."""
+        found = await self._read.run(self._catalog.find_file, bucket.id, file_id)
+        return found if is_visible(found, now_ms()) else None
+
+    async def delete_object(self, bucket: Bucket, key: str, actor: str, options: "DeleteOptions") -> Outcome:
+        """Raises NoSuchKey, NoSuchVersion, PreconditionFailed, ObjectLocked."""
+        return await self._catalog.commit(
+            DeleteObject(
+                bucket.id,
+                key,
+                actor,
+                now_ms(),
+                options.version_id,
+                new_id(),
+                options.conditions,
+                options.purge,
+                options.missing_ok,
+            )
+        )
+
+    async def patch_object(
+        self, bucket: Bucket, key: str, fields: Mapping[str, Any], actor: str, options: "PatchOptions"
+    ) -> Version:
+        """Change what the sidecar says of a version. Raises NoSuchKey, NoSuchVersion, PreconditionFailed."""
+        change = PatchObject(
+            bucket.id, key, fields, actor, now_ms(), options.version_id, options.merge, options.conditions
+        )
+        return _version_in(await self._catalog.commit(change))
+
+    async def copy_object(self, copying: "Copying", actor: str) -> Outcome:
+        """A second object with the same bytes, or (`move`) the same object under another key. No byte is copied where
+        the disk can link.
+
+        Raises:
+            NoSuchKey, NoSuchVersion, KeyAlreadyExists, PreconditionFailed, QuotaExceeded
+        """
+        check_key(copying.target_key)
+        for _ in range(3):
+            try:
+                return await self._copy_once(copying, actor)
+            except SourceSettled:  # its body became a blob meanwhile: link that
+                continue
+        raise NoSuchKey("The source changes too quickly", key=copying.source_key)
+
+    async def _copy_once(self, copying: "Copying", actor: str) -> Outcome:
+        source = await self._source(copying)
+        self._writer.admit(copying.target, copying.target_key, source.size, content_type_of(source))
+        draft = _copy_draft(copying, source)
+        origin = BlobName(copying.source.name, source.version_id)
+        target = BlobName(copying.target.name, draft.version_id)
+        linked = await self._disk.run(_link, self._blobs, origin, target)
+        change = CopyVersion(source, draft, linked, actor, copying.conditions, copying.move)
+        try:
+            return await asyncio.shield(self._catalog.commit(change))
+        except Exception:
+            if linked:
+                await self._disk.run(self._blobs.delete, target)
+            raise
+
+    async def _source(self, copying: "Copying") -> Version:
+        """The version to copy; one in the trash too, if it is named by its version."""
+        bucket, key = copying.source, copying.source_key
+        if copying.version_id is None:
+            return await self.head_object(bucket, key)
+        found = await self._read.run(self._catalog.find_version, bucket.id, key, copying.version_id)
+        if found is None or found.version.is_marker:
+            raise NoSuchVersion(key=key)
+        return found.version
+
+    # Lists ------------------------------------------------------------------------------------------------------
+
+    async def list_objects(self, bucket: Bucket, query: ListQuery) -> Listing:
+        """One page of current objects in the byte order of keys."""
+        return await self._scan.run(self._catalog.list_keys, bucket.id, query, now_ms())
+
+    async def page_objects(self, bucket: Bucket, query: PageQuery) -> tuple[list[Version], int]:
+        """A sorted, searched page by offset, and how many there are in all."""
+        return await self._scan.run(self._catalog.page, bucket.id, query, now_ms())
+
+    async def list_versions(self, bucket: Bucket, key: str, *, trash: bool = False) -> Sequence[Version]:
+        """All versions of a key, newest first; `trash` adds those that were ended and are still kept."""
+        return await self._scan.run(_versions, self._catalog, bucket.id, key, trash)
+
+    async def list_trash(self, bucket: Bucket, prefix: str, after: str, limit: int) -> Sequence[Version]:
+        """The newest kept version of each deleted key, by key."""
+        return await self._scan.run(self._catalog.trash, bucket.id, prefix, after, limit)
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteOptions:
+    version_id: str | None = None
+    conditions: WriteConditions = ANY_WRITE
+    purge: bool = False
+    missing_ok: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PatchOptions:
+    """`merge`: metadata is merged into what is there, else it replaces it."""
+
+    version_id: str | None = None
+    merge: bool = False
+    conditions: WriteConditions = ANY_WRITE
+
+
+@dataclass(frozen=True, slots=True)
+class Copying:
+    """A copy or move. `attributes` None = the source's own; a copy keeps the source's expiry only with them."""
+
+    source: Bucket
+    source_key: str
+    target: Bucket
+    target_key: str
+    version_id: str | None = None
+    attributes: Attributes | None = None
+    owner: str = ""
+    conditions: WriteConditions = ANY_WRITE
+    move: bool = False
+
+
+def attributes_of(version: Version) -> Attributes:
+    """What the version's sidecar says besides its bytes."""
+    doc = orjson.loads(version.doc)
+    return Attributes(
+        content_type=doc.get("content_type", "application/octet-stream"),
+        expires_ms=version.expires_ms,
+        owner=doc.get("owner", ""),
+        metadata=doc.get("metadata", {}),
+        tags=doc.get("tags", {}),
+        cache_control=doc.get("cache_control"),
+        content_disposition=doc.get("content_disposition"),
+        content_encoding=doc.get("content_encoding"),
+        content_language=doc.get("content_language"),
+    )
+
+
+def content_type_of(version: Version) -> str:
+    return str(orjson.loads(version.doc).get("content_type", "application/octet-stream"))
+
+
+def _copy_draft(copying: Copying, source: Version) -> Version:
+    doc = orjson.loads(source.doc)
+    attributes = copying.attributes or replace(attributes_of(source), owner=copying.owner or doc.get("owner", ""))
+    at_ms = now_ms()
+    text = orjson.loads(sidecar.render_doc(attributes, sidecar.digests_of(source)))
+    text["copied_from"] = f"{copying.source.uuid}/{source.version_id}"
+    return Version(
+        copying.target.id,
+        copying.target_key,
+        new_id(),
+        source.file_id if copying.move else new_id(),
+        source.size,
+        source.etag,
+        at_ms,
+        source.mtime_ns,
+        0,
+        orjson.dumps(text).decode(),
+        expires_ms=attributes.expires_ms,
+    )
+
+
+def _link(blobs: Blobs, source: BlobName, target: BlobName) -> bool:
+    """Whether the blob could be linked; False while the source's body is still in the journal."""
+    try:
+        blobs.copy(source, target)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _versions(catalog: Catalog, bucket: int, key: str, trash: bool) -> Sequence[Version]:
+    return catalog.versions(bucket, key, trash=trash)
+
+
+def _bucket_in(outcome: Outcome) -> Bucket:
+    if outcome.bucket is None:
+        raise NoSuchBucket
+    return outcome.bucket
+
+
+def _version_in(outcome: Outcome) -> Version:
+    if outcome.version is None:
+        raise NoSuchKey
+    return outcome.version

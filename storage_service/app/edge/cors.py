@@ -1,0 +1,107 @@
+"""Cross-origin answers for browsers: any origin by default, never with credentials (contract §2).
+
+Source: Fetch standard.
+"""
+
+import re
+
+from storage_service.app.edge.request import Headers, Message, Request, Send
+from storage_service.app.edge.respond import send_empty
+
+METHODS = b"GET, PUT, POST, DELETE, PATCH, HEAD, OPTIONS"
+TUS = (
+    b"Tus-Resumable, Upload-Length, Upload-Defer-Length, Upload-Metadata, Upload-Offset, "
+    b"Upload-Checksum, Upload-Concat"
+)
+REQUESTED = (
+    b"Authorization, Content-Type, apikey, X-API-Key, Range, If-Match, If-None-Match, " + TUS
+)
+EXPOSED = (
+    b"ETag, Content-Length, Content-Range, Content-Disposition, Accept-Ranges, Last-Modified, "
+    b"Link, Location, Retry-After, X-Request-ID, X-Version-Id, X-Checksum-SHA256, "
+    b"X-Checksum-CRC64NVME, Tus-Version, Tus-Extension, Tus-Max-Size, Tus-Checksum-Algorithm, "
+    b"Upload-Expires, " + TUS
+)
+MAX_AGE = b"86400"  # seconds; browsers cap it themselves
+# A list of field names, short enough to repeat: it goes back into a header.
+SANE = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+(?:[ \t]*,[ \t]*[A-Za-z0-9!#$%&'*+.^_`|~-]+)*")
+MAX_REQUESTED = 2048  # bytes
+VARY_ORIGIN = (b"vary", b"Origin")
+
+
+class Cors:
+    """Which origins may read answers: `("*",)` or a list of `scheme://host[:port]`."""
+
+    __slots__ = ("_any", "_origins")
+
+    def __init__(self, origins: tuple[str, ...] = ("*",)) -> None:
+        self._any = "*" in origins
+        self._origins = frozenset(origin.rstrip("/").lower().encode() for origin in origins)
+
+    def headers(self, request: Request) -> Headers:
+        """What to add to any answer. Nothing but Vary where the origin is not allowed."""
+        exposed = (b"access-control-expose-headers", EXPOSED)
+        allowed = self._allowed(request)
+        if self._any:
+            return (*allowed, exposed)
+        return (*allowed, exposed, VARY_ORIGIN) if allowed else (VARY_ORIGIN,)
+
+    def _allowed(self, request: Request) -> Headers:
+        if self._any:
+            return ((b"access-control-allow-origin", b"*"),)
+        origin = request.headers.get(b"origin", b"")
+        if origin.lower() not in self._origins:
+            return ()
+        return ((b"access-control-allow-origin", origin),)
+
+    def wrap(self, request: Request) -> Send:
+        """A send that adds `headers` to the response's head.
+
+        Left alone is a head in which the door has named an origin itself.
+        """
+        send = request.send
+
+        async def with_cors(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                own = message.get("headers", ())
+                if not any(name == b"access-control-allow-origin" for name, _ in own):
+                    message["headers"] = [*own, *self.headers(request)]
+            await send(message)
+
+        return with_cors
+
+    def preflight_headers(self, request: Request) -> Headers:
+        """Headers of the answer to a preflight; only Vary where the origin is not allowed."""
+        varies = b"Access-Control-Request-Method, Access-Control-Request-Headers"
+        vary = (b"vary", varies if self._any else b"Origin, " + varies)
+        allowed = self._allowed(request)
+        if not allowed:
+            return (vary,)
+        return (
+            *allowed,
+            (b"access-control-allow-methods", METHODS),
+            (b"access-control-allow-headers", requested_headers(request)),
+            (b"access-control-max-age", MAX_AGE),
+            vary,
+        )
+
+    async def preflight(self, request: Request) -> None:
+        """Answers 204."""
+        await send_empty(request.send, 204, self.preflight_headers(request))
+
+
+def is_preflight(request: Request) -> bool:
+    headers = request.headers
+    return (
+        request.method == "OPTIONS"
+        and b"origin" in headers
+        and b"access-control-request-method" in headers
+    )
+
+
+def requested_headers(request: Request) -> bytes:
+    """What the browser asked to send, if sane, and what our clients send anyway."""
+    asked = request.headers.get(b"access-control-request-headers", b"")
+    if not asked or len(asked) > MAX_REQUESTED or not SANE.fullmatch(asked):
+        return REQUESTED
+    return asked + b", " + REQUESTED

@@ -1,0 +1,196 @@
+"""The service's ASGI app: `uvicorn storage_service.app.main:app`, or a worker of `storage serve`.
+
+Wires Settings -> catalog and blobs -> ObjectStore -> doors. Until the catalog is recovered it answers 503 with progress.
+"""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import sys
+
+from storage_service.app.apis.cold import create_cold_app
+from storage_service.app.apis.context import Context, DoorOptions, Names
+from storage_service.app.apis.dispatch import JsonDoor
+from storage_service.app.backends import shared as words
+from storage_service.app.backends.selfdb import BackendUsers, backend_client
+from storage_service.app.backends.shared import Shared
+from storage_service.app.backends.volume import Layout, VolumeRefused, open_volume
+from storage_service.app.core.config import BadSettings, Settings, WeakSecret, check_secret, load
+from storage_service.app.core.errors import ServiceUnavailable, SlowDown
+from storage_service.app.core.links import LinkSigner
+from storage_service.app.core.security import Rules
+from storage_service.app.core.tokens import TokenVerifier
+from storage_service.app.edge.access import Access
+from storage_service.app.edge.cors import Cors
+from storage_service.app.edge.observe import Metrics
+from storage_service.app.edge.request import Receive, Request, Scope, Send
+from storage_service.app.edge.respond import send_json, send_problem
+from storage_service.app.membership import Member
+from storage_service.app.operations import Operations
+from storage_service.app.wiring import Worker, make_staging, make_worker
+
+log = logging.getLogger(__name__)
+
+SWITCH_SECONDS = 0.0005  # the event loop and the committer share the GIL; the default of 5 ms starves commits
+LOOK_SECONDS = 0.02  # between looks while recovery runs
+GC_THRESHOLD = 50_000  # requests make few cycles; collecting often costs about a tenth of the rate
+PROBES = frozenset({"/health", "/healthz", "/readyz"})
+
+
+class Service:
+    """The app. Plain ASGI: one call, one dictionary look-up, and the door has it."""
+
+    def __init__(self) -> None:
+        self._door: JsonDoor | None = None
+        self._operations: Operations | None = None
+        self._running = 0
+        self._most_running = 1
+        self._closing = contextlib.AsyncExitStack()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http":
+            await self._serve(scope, receive, send)
+        else:  # no door speaks WebSocket yet
+            await send({"type": "websocket.close", "code": 1000})
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        door = self._door
+        if door is None:
+            return await self._excuse(Request(scope, receive, send))
+        if self._running >= self._most_running:
+            return await send_problem(Request(scope, receive, send), SlowDown("Too many requests at once"))
+        self._running += 1
+        try:
+            await door(scope, receive, send)
+        finally:
+            self._running -= 1
+
+    async def _excuse(self, request: Request) -> None:
+        """While the catalog is being recovered: 503 with progress; the probes tell what is going on."""
+        if self._operations is None:
+            return await send_problem(request, ServiceUnavailable("Starting"))
+        health = await self._operations.health()
+        if request.raw_path.decode("latin-1") in PROBES:
+            status = 503 if request.path == "/readyz" else 200
+            record = {"status": health.status, "service": "storage", "problems": health.problems, **(health.details or {})}
+            return await send_json(request.send, status, record)
+        return await send_problem(request, ServiceUnavailable("; ".join(health.problems) or "Starting"))
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            await self._start()
+        except (BadSettings, WeakSecret, VolumeRefused) as error:
+            await send({"type": "lifespan.startup.failed", "message": f"storage: {error}"})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self._closing.aclose()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _start(self) -> None:
+        sys.setswitchinterval(SWITCH_SECONDS)
+        settings = load()
+        if warning := check_secret(settings, listening_host(settings)):
+            log.warning("%s", warning)
+        layout = Layout(settings.storage_path)
+        open_volume(layout.root, settings.storage_id)
+        member = Member(layout)
+        self._closing.push_async_callback(member.close)
+        shared = Shared(layout.shared)
+        self._most_running = settings.max_concurrent_requests
+        metrics = Metrics()
+        self._operations = Operations(settings, shared, metrics, str(os.getpid()))
+        self._later(self._open(settings, shared, metrics, self._operations))
+        self._later(member.watch())
+        if shared[words.VOLUME] == words.READY:  # a worker that was started again: no need to excuse itself
+            await asyncio.sleep(0)
+
+    def _later(self, work: "asyncio.coroutines.Coroutine[None, None, None]") -> None:  # type: ignore[name-defined]
+        """Run until the service stops."""
+        task = asyncio.get_running_loop().create_task(work)
+
+        async def end() -> None:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+        self._closing.push_async_callback(end)
+
+    async def _open(self, settings: Settings, shared: Shared, metrics: Metrics, operations: Operations) -> None:
+        """Wait for recovery, then open the doors."""
+        while shared[words.VOLUME] == words.REBUILDING:
+            await asyncio.sleep(LOOK_SECONDS)
+        staging, lock = make_staging(Layout(settings.storage_path), str(os.getpid()))
+        worker = make_worker(settings, staging)
+        worker.start()
+        self._closing.callback(os.close, lock)
+        self._closing.callback(worker.close)
+        operations.store = worker.store
+        context = await self._context(settings, worker, metrics, operations)
+        self._door = JsonDoor(context, create_cold_app(context), Cors(settings.cors_origins))
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(GC_THRESHOLD, 20, 20)
+        await operations.publish()
+
+    async def _context(
+        self, settings: Settings, worker: Worker, metrics: Metrics, operations: Operations
+    ) -> Context:
+        users = None
+        if settings.selfdb_backend_url:
+            client = backend_client(settings.selfdb_backend_url)
+            self._closing.push_async_callback(client.aclose)
+            users = BackendUsers(client, settings.storage_admins)
+        return Context(
+            store=worker.store,
+            access=make_access(settings, users),
+            links=LinkSigner(settings.secrets),
+            rules=Rules(settings.private_read),
+            names=Names(settings.storage_service_public_url, settings.permanent_url, settings.cdn_url),
+            options=DoorOptions(
+                settings.default_bucket_public, settings.bucket_delete, settings.upload_direct_enabled
+            ),
+            metrics=metrics,
+            operator=operations.operator,
+            locate=users.download_info if users else None,
+        )
+
+
+def make_verifier(settings: Settings) -> TokenVerifier:
+    secret, *previous = settings.secrets
+    return TokenVerifier(
+        secret,
+        algorithm=settings.algorithm,
+        previous=previous[0] if previous else None,
+        issuer=settings.jwt_issuer,
+        admins=settings.storage_admins,
+    )
+
+
+def make_access(settings: Settings, users: BackendUsers | None) -> Access:
+    anon, service = settings.anon_key, settings.storage_service_api_key
+    return Access(
+        make_verifier(settings),
+        anon.get_secret_value() if anon else None,
+        service.get_secret_value() if service else None,
+        users.lookup if users else None,
+    )
+
+
+def listening_host(settings: Settings) -> str:
+    """Where plain uvicorn listens, as far as it says; HOST where `storage serve` started us."""
+    words_given = sys.argv[1:]
+    for index, word in enumerate(words_given):
+        if word == "--host" and index + 1 < len(words_given):
+            return words_given[index + 1]
+        if word.startswith("--host="):
+            return word.removeprefix("--host=")
+    return os.environ.get("UVICORN_HOST", settings.host)
+
+
+app = Service()

@@ -1,0 +1,22 @@
+"""Fixtures every room may use. A room's own fixtures stand in its own conftest.py."""
+
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+# No deadline: on a shared machine a slow example is a slow neighbour, not a bug.
+hypothesis.settings.register_profile("house", deadline=None)
+hypothesis.settings.load_profile("house")
+
+
+@pytest.fixture
+def service_environment(tmp_path: Path) -> dict[str, str]:
+    """Settings of a service under `tmp_path`: never the developer's `.env`, never `./data`."""
+    return {
+        "STORAGE_PATH": str(tmp_path / "data"),
+        "SECRET_KEY": "a-secret-for-tests-of-more-than-32-bytes",
+        "ANON_KEY": "a0" * 32,
+        "STORAGE_SERVICE_API_KEY": "b1" * 32,
+        "HOST": "127.0.0.1",
+    }

@@ -1,0 +1,1 @@
+"""What tests of several rooms share: tools of the machine, later servers and disks to cut."""

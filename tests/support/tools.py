@@ -1,0 +1,49 @@
+"""Programs and rights a test needs from the machine: there, or skipped with the reason.
+
+With CI=true a missing one fails the test: a proof that did not run is not a proof.
+"""
+
+import os
+import shutil
+from typing import NoReturn
+
+import pytest
+
+# As in scripts/install-test-tools.sh.
+PACKAGES = {
+    "mkfs.xfs": "xfsprogs",
+    "xfs_io": "xfsprogs",
+    "mkfs.ext4": "e2fsprogs",
+    "unshare": "util-linux",
+    "nsenter": "util-linux",
+    "flock": "util-linux",
+    "mount": "mount",
+    "umount": "mount",
+    "losetup": "mount",
+    "gcc": "gcc",
+    "nginx": "nginx-light",
+    "curl": "curl",
+}
+
+
+def require_tool(name: str) -> str:
+    """The program's path."""
+    # Plain users often lack the sbin folders, where mkfs and nginx live.
+    search = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+    path = shutil.which(name, path=search)
+    if path is None:
+        package = PACKAGES.get(name, name)
+        _missing(f"{name} is not installed (package {package}; scripts/install-test-tools.sh)")
+    return path
+
+
+def require_root() -> None:
+    """Go on only as root: loop mounts, small file systems and other users need it."""
+    if os.geteuid() != 0:
+        _missing("needs root")
+
+
+def _missing(reason: str) -> NoReturn:
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{reason}: in CI this may not be skipped", pytrace=False)
+    pytest.skip(reason)
