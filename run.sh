@@ -20,7 +20,7 @@ cd -- "$(dirname -- "${BASH_SOURCE[0]}")" >/dev/null
 prepare_venv run
 
 # The service reads .env itself; sourcing it here would run whatever a shared .env contains.
-defaults=$(.venv/bin/python scripts/local_env.py)
+defaults=$(.venv/bin/python -m storage_service.cli.local_env)
 while IFS= read -r line; do
     [[ -z $line ]] || export "${line?}"
 done <<<"$defaults"

@@ -8,7 +8,9 @@ import contextlib
 import gc
 import logging
 import os
+import signal
 import sys
+from collections.abc import Coroutine
 
 from storage_service.app.apis.cold import create_cold_app
 from storage_service.app.apis.context import Context, DoorOptions, Names
@@ -21,7 +23,6 @@ from storage_service.app.core.config import BadSettings, Settings, WeakSecret, c
 from storage_service.app.core.errors import ServiceUnavailable, SlowDown
 from storage_service.app.core.links import LinkSigner
 from storage_service.app.core.security import Rules
-from storage_service.app.core.tokens import TokenVerifier
 from storage_service.app.edge.access import Access
 from storage_service.app.edge.cors import Cors
 from storage_service.app.edge.observe import Metrics
@@ -29,11 +30,11 @@ from storage_service.app.edge.request import Receive, Request, Scope, Send
 from storage_service.app.edge.respond import send_json, send_problem
 from storage_service.app.membership import Member
 from storage_service.app.operations import Operations
-from storage_service.app.wiring import Worker, make_staging, make_worker
+from storage_service.app.wiring import Worker, make_staging, make_verifier, make_worker, plan_of
 
 log = logging.getLogger(__name__)
 
-SWITCH_SECONDS = 0.0005  # the event loop and the committer share the GIL; the default of 5 ms starves commits
+SWITCH_SECONDS = 0.00005  # the event loop and the committer share the GIL; each of its ten calls a batch waits this long
 LOOK_SECONDS = 0.02  # between looks while recovery runs
 GC_THRESHOLD = 50_000  # requests make few cycles; collecting often costs about a tenth of the rate
 PROBES = frozenset({"/health", "/healthz", "/readyz"})
@@ -76,7 +77,12 @@ class Service:
         health = await self._operations.health()
         if request.raw_path.decode("latin-1") in PROBES:
             status = 503 if request.path == "/readyz" else 200
-            record = {"status": health.status, "service": "storage", "problems": health.problems, **(health.details or {})}
+            record = {
+                "status": health.status,
+                "service": "storage",
+                "problems": health.problems,
+                **(health.details or {}),
+            }
             return await send_json(request.send, status, record)
         return await send_problem(request, ServiceUnavailable("; ".join(health.problems) or "Starting"))
 
@@ -99,7 +105,7 @@ class Service:
             log.warning("%s", warning)
         layout = Layout(settings.storage_path)
         open_volume(layout.root, settings.storage_id)
-        member = Member(layout)
+        member = Member(plan_of(settings))
         self._closing.push_async_callback(member.close)
         shared = Shared(layout.shared)
         self._most_running = settings.max_concurrent_requests
@@ -107,17 +113,15 @@ class Service:
         self._operations = Operations(settings, shared, metrics, str(os.getpid()))
         self._later(self._open(settings, shared, metrics, self._operations))
         self._later(member.watch())
-        if shared[words.VOLUME] == words.READY:  # a worker that was started again: no need to excuse itself
-            await asyncio.sleep(0)
 
-    def _later(self, work: "asyncio.coroutines.Coroutine[None, None, None]") -> None:  # type: ignore[name-defined]
-        """Run until the service stops."""
+    def _later(self, work: Coroutine[None, None, None]) -> None:
+        """Run until the service stops. One that fails ends this process: half a worker is worse than none."""
         task = asyncio.get_running_loop().create_task(work)
+        task.add_done_callback(_end_if_failed)
 
         async def end() -> None:
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            await asyncio.wait([task])
 
         self._closing.push_async_callback(end)
 
@@ -138,9 +142,7 @@ class Service:
         gc.set_threshold(GC_THRESHOLD, 20, 20)
         await operations.publish()
 
-    async def _context(
-        self, settings: Settings, worker: Worker, metrics: Metrics, operations: Operations
-    ) -> Context:
+    async def _context(self, settings: Settings, worker: Worker, metrics: Metrics, operations: Operations) -> Context:
         users = None
         if settings.selfdb_backend_url:
             client = backend_client(settings.selfdb_backend_url)
@@ -152,24 +154,17 @@ class Service:
             links=LinkSigner(settings.secrets),
             rules=Rules(settings.private_read),
             names=Names(settings.storage_service_public_url, settings.permanent_url, settings.cdn_url),
-            options=DoorOptions(
-                settings.default_bucket_public, settings.bucket_delete, settings.upload_direct_enabled
-            ),
+            options=DoorOptions(settings.default_bucket_public, settings.bucket_delete, settings.upload_direct_enabled),
             metrics=metrics,
             operator=operations.operator,
             locate=users.download_info if users else None,
         )
 
 
-def make_verifier(settings: Settings) -> TokenVerifier:
-    secret, *previous = settings.secrets
-    return TokenVerifier(
-        secret,
-        algorithm=settings.algorithm,
-        previous=previous[0] if previous else None,
-        issuer=settings.jwt_issuer,
-        admins=settings.storage_admins,
-    )
+def _end_if_failed(task: "asyncio.Task[None]") -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("cannot go on: %s: %s", type(error).__name__, error, exc_info=error)
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def make_access(settings: Settings, users: BackendUsers | None) -> Access:

@@ -5,8 +5,9 @@ import os
 import subprocess
 import sys
 
-from storage_service.app.backends.volume import Layout, try_lock
+from storage_service.app.backends.volume import try_lock
 from storage_service.app.group import GROUP_VARIABLE, group_id, join
+from storage_service.app.keeping import Plan
 
 JOBS = "storage_service.app.process.jobs"
 WATCH_SECONDS = 2.0
@@ -16,8 +17,9 @@ JOBS_SECONDS = 5.0
 class Member:
     """One worker's membership. With a supervisor the jobs process is its business, not ours."""
 
-    def __init__(self, layout: Layout) -> None:
-        self._layout = layout
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._layout = layout = plan.layout
         self._supervised = GROUP_VARIABLE in os.environ
         self._group = group_id()
         self._membership = join(layout, self._group)
@@ -26,7 +28,7 @@ class Member:
             self._start_jobs()
 
     def _start_jobs(self) -> None:
-        environment = {**os.environ, GROUP_VARIABLE: self._group}
+        environment = {**os.environ, **self._plan.as_variable(), GROUP_VARIABLE: self._group}
         self._jobs = subprocess.Popen([sys.executable, "-m", JOBS], env=environment)  # noqa: S603 (ourselves)
 
     async def watch(self) -> None:

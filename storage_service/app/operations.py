@@ -150,5 +150,3 @@ def read_loss(layout: Layout) -> int | None:
         return None
     except (OSError, ValueError, KeyError, TypeError):
         return 0
-
-

@@ -1,11 +1,21 @@
-"""`storage`: one word for each thing an operator does."""
+"""`storage`: one word for each thing an operator does.
+
+Exit codes: 0 done or well, 1 problems were found, 2 wrong usage, 3 refused. What is refused is one line on stderr.
+"""
 
 import os
 import sys
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, add_completion=True, help="SelfDB Storage Service")
+from storage_service.cli import credentials, repair, running
+
+app = typer.Typer(
+    no_args_is_help=True, pretty_exceptions_enable=False, help="Object storage: plain files, a JSON door."
+)
+running.register(app)
+repair.register(app)
+credentials.register(app)
 
 
 @app.callback()
@@ -16,8 +26,8 @@ def main() -> None:
 @app.command()
 def serve() -> None:
     """Serve STORAGE_PATH on HOST:PORT with WORKERS workers until SIGTERM."""
-    # A fresh interpreter: the supervisor need not carry the command line's memory.
-    os.execv(sys.executable, [sys.executable, "-m", "storage_service.app.process.supervisor"])  # noqa: S606
+    # A fresh interpreter: the service need not carry the memory of the command line.
+    os.execv(sys.executable, [sys.executable, "-m", "storage_service.app.process.launch"])  # noqa: S606
 
 
 if __name__ == "__main__":

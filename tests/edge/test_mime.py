@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storage_service.app.core.errors import InvalidArgument
+from storage_service.app.edge import mime
 from storage_service.app.edge.mime import INLINE_SAFE, detect, is_inline_safe, matches
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
@@ -88,3 +89,18 @@ def test_types_that_run_scripts_are_never_inline(name: str) -> None:
 def test_pictures_films_and_text_are_inline() -> None:
     for name in ("image/png", "VIDEO/mp4", "text/plain; charset=utf-8", "application/pdf"):
         assert is_inline_safe(name)
+
+
+def test_the_sieve_lets_every_signature_that_counts_through() -> None:
+    from puremagic.main import magic_footer_array, magic_header_array
+
+    for row in magic_header_array:
+        if len(row.byte_match) / 10 >= mime.MIN_CONFIDENCE:
+            assert mime._may_match(b"\xf5" * row.offset + row.byte_match)
+    for row in magic_footer_array:
+        tail = row.byte_match + b"\xf5" * (-row.offset - len(row.byte_match))
+        assert mime._may_match(b"\xf5" * 600 + tail)
+
+
+def test_bytes_that_look_like_nothing_are_not_looked_up() -> None:
+    assert not mime._may_match(b"\xf5" * 4096)

@@ -31,9 +31,7 @@ def etag_of(body: bytes) -> str:
 class Door:
     """One client of one bucket, with its own connection."""
 
-    def __init__(
-        self, service: Service, bucket: str, sub: str = OWNER, timeout_seconds: float = 30.0
-    ) -> None:
+    def __init__(self, service: Service, bucket: str, sub: str = OWNER, timeout_seconds: float = 30.0) -> None:
         self.bucket = bucket
         self.http = service.client(sub, timeout_seconds)
 
@@ -53,9 +51,7 @@ class Door:
     def head_bucket(self) -> httpx.Response:
         return self.http.get(f"/buckets/{self.bucket}")
 
-    def put(
-        self, key: str, body: bytes | Iterator[bytes], headers: Mapping[str, str] | None = None
-    ) -> httpx.Response:
+    def put(self, key: str, body: bytes | Iterator[bytes], headers: Mapping[str, str] | None = None) -> httpx.Response:
         """A raw upload; overwrites unless a condition in `headers` forbids it."""
         plain = {"content-type": "application/octet-stream"} | dict(headers or {})
         return self.http.put(self._path("upload-direct", key), content=body, headers=plain)

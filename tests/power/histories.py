@@ -103,11 +103,7 @@ def check_register(calls: Sequence[Call], initial: Value = None) -> Verdict:
         visited.add(here)
         if (here.left & answered).bit_count() < farthest.bit_count():
             farthest = here.left & answered
-        stack += [
-            here.taking(i, ordered[i])
-            for i in _possible_next(ordered, here.left)
-            if here.fits(ordered[i])
-        ]
+        stack += [here.taking(i, ordered[i]) for i in _possible_next(ordered, here.left) if here.fits(ordered[i])]
     return Verdict(False, tuple(ordered[i] for i in _members(farthest)))
 
 

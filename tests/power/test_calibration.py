@@ -23,6 +23,8 @@ pytestmark = [pytest.mark.ci, pytest.mark.xdist_group("disk")]
 
 WRITER = Path(__file__).with_name("tiny_writer.py")
 RUN_SECONDS = 0.5
+# Room for all that can be written: XFS flushes data when it runs out of space.
+DISK_MIB = 2048
 
 
 class Outcome(NamedTuple):
@@ -58,11 +60,9 @@ def compare(directory: Path, log: Path, before_ns: int) -> Outcome:
     return Outcome(acknowledged, missing, damaged)
 
 
-def cut_under_writer(
-    tmp_path: Path, kind: FileSystem, value: CutValue, mode: Literal["synced", "unsynced"]
-) -> Outcome:
+def cut_under_writer(tmp_path: Path, kind: FileSystem, value: CutValue, mode: Literal["synced", "unsynced"]) -> Outcome:
     log = tmp_path / "acknowledged"
-    with cut_disk(tmp_path, kind) as disk:
+    with cut_disk(tmp_path, kind, DISK_MIB) as disk:
         writer = start_writer(disk.mount_point, mode, log)
         try:
             time.sleep(RUN_SECONDS)
@@ -76,9 +76,7 @@ def cut_under_writer(
 
 @pytest.mark.parametrize("value", CUT_VALUES)
 @pytest.mark.parametrize("kind", FILE_SYSTEMS)
-def test_writer_without_syncs_loses_everything_to_a_cut(
-    tmp_path: Path, kind: FileSystem, value: CutValue
-) -> None:
+def test_writer_without_syncs_loses_everything_to_a_cut(tmp_path: Path, kind: FileSystem, value: CutValue) -> None:
     outcome = cut_under_writer(tmp_path, kind, value, "unsynced")
     assert outcome.acknowledged > 50
     assert outcome.missing + outcome.damaged == outcome.acknowledged
@@ -86,9 +84,7 @@ def test_writer_without_syncs_loses_everything_to_a_cut(
 
 @pytest.mark.parametrize("value", CUT_VALUES)
 @pytest.mark.parametrize("kind", FILE_SYSTEMS)
-def test_writer_with_syncs_loses_nothing_to_a_cut(
-    tmp_path: Path, kind: FileSystem, value: CutValue
-) -> None:
+def test_writer_with_syncs_loses_nothing_to_a_cut(tmp_path: Path, kind: FileSystem, value: CutValue) -> None:
     outcome = cut_under_writer(tmp_path, kind, value, "synced")
     assert outcome.acknowledged > 20
     assert outcome.missing + outcome.damaged == 0
@@ -144,7 +140,7 @@ def test_shim_fails_a_call_with_the_error_it_was_given(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", FILE_SYSTEMS)
 def test_cut_catches_syncs_that_lie(tmp_path: Path, kind: FileSystem) -> None:
-    with cut_disk(tmp_path, kind) as disk:
+    with cut_disk(tmp_path, kind, DISK_MIB) as disk:
         (data := disk.mount_point / "data").mkdir()
         with shim_over(disk.mount_point, tmp_path) as shim:
             shim.lie_about("/data")

@@ -112,9 +112,7 @@ MUTATIONS: Final = {
     "blob and sidecar gone": Mutation(lose_both, "damaged", VICTIM),
     "view name gone": Mutation(lambda v: v.view.unlink(), "whole", ""),
     "view name a symlink": Mutation(lambda v: replace_by_symlink(v.view), "whole", VICTIM),
-    "view name a foreign file": Mutation(
-        lambda v: replace_by_foreign_file(v.view), "whole", VICTIM
-    ),
+    "view name a foreign file": Mutation(lambda v: replace_by_foreign_file(v.view), "whole", VICTIM),
     "foreign file beside the view": Mutation(
         lambda v: (v.bucket / "mine.txt").write_bytes(b"mine"), "whole", "mine.txt"
     ),
@@ -124,24 +122,16 @@ MUTATIONS: Final = {
     "foreign directory among the blobs": Mutation(
         lambda v: (v.blob.parent.parent / "zz" / "deep").mkdir(parents=True), "whole", ""
     ),
-    "symlink beside the view": Mutation(
-        lambda v: (v.bucket / "outside").symlink_to("/etc"), "whole", "outside"
-    ),
-    "lost+found": Mutation(
-        lambda v: (v.bucket.parent / "lost+found/#12").mkdir(parents=True), "whole", ""
-    ),
+    "symlink beside the view": Mutation(lambda v: (v.bucket / "outside").symlink_to("/etc"), "whole", "outside"),
+    "lost+found": Mutation(lambda v: (v.bucket.parent / "lost+found/#12").mkdir(parents=True), "whole", ""),
     "foreign directory beside the buckets": Mutation(
         lambda v: (v.bucket.parent / "backup-of-mine").mkdir(), "whole", ""
     ),
     "foreign file beside the buckets": Mutation(
         lambda v: (v.bucket.parent / "notes.txt").write_bytes(b"mine"), "whole", ""
     ),
-    "bucket sidecar empty": Mutation(
-        lambda v: rewrite(v.bucket / ".bucket.json", b""), "whole", ".bucket.json"
-    ),
-    "bucket sidecar gone": Mutation(
-        lambda v: (v.bucket / ".bucket.json").unlink(), "whole", ".bucket.json"
-    ),
+    "bucket sidecar empty": Mutation(lambda v: rewrite(v.bucket / ".bucket.json", b""), "whole", ".bucket.json"),
+    "bucket sidecar gone": Mutation(lambda v: (v.bucket / ".bucket.json").unlink(), "whole", ".bucket.json"),
 }
 
 
@@ -220,9 +210,7 @@ def test_bit_that_flipped_on_the_disk_is_named_by_check(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["sidecar empty", "sidecar cut", "sidecar gone", "blob gone"])
-def test_catalog_lost_on_a_spoilt_directory_costs_only_what_was_spoilt(
-    tmp_path: Path, name: str
-) -> None:
+def test_catalog_lost_on_a_spoilt_directory_costs_only_what_was_spoilt(tmp_path: Path, name: str) -> None:
     """The rebuild meets the damage: it goes on, and says so."""
     with Service(tmp_path / "data", tmp_path, 1, SMALL_DISK) as service:
         make_bucket(service)

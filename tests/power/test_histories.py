@@ -45,15 +45,9 @@ def swap(issued: int, answered: int | None, old: Value, new: Value, ok: bool = T
             id="unanswered delete took effect between two reads",
         ),
         pytest.param([create(1, 9, "a"), create(2, 8, "b", ok=False)], id="one creator"),
-        pytest.param(
-            [put(1, 2, "0"), swap(3, 9, "0", "1"), swap(4, 8, "0", "2", ok=False)], id="one swapper"
-        ),
-        pytest.param(
-            [delete(1, 2, ok=False), put(3, 4, "a"), delete(5, 6)], id="delete of nothing"
-        ),
-        pytest.param(
-            [get(1, None, "never seen"), put(2, 3, "a")], id="unanswered read says nothing"
-        ),
+        pytest.param([put(1, 2, "0"), swap(3, 9, "0", "1"), swap(4, 8, "0", "2", ok=False)], id="one swapper"),
+        pytest.param([delete(1, 2, ok=False), put(3, 4, "a"), delete(5, 6)], id="delete of nothing"),
+        pytest.param([get(1, None, "never seen"), put(2, 3, "a")], id="unanswered read says nothing"),
     ],
 )
 def test_histories_that_hold(calls: list[Call]) -> None:
@@ -67,24 +61,18 @@ def test_histories_that_hold(calls: list[Call]) -> None:
         pytest.param([put(1, 2, "a"), put(3, 4, "b"), get(5, 6, "a")], id="stale read"),
         pytest.param([get(1, 2, "a"), put(3, 4, "a")], id="read from the future"),
         pytest.param([get(1, 2, "a")], id="value nobody wrote"),
-        pytest.param(
-            [put(1, 20, "a"), get(2, 3, "a"), get(4, 5, None)], id="seen, then not seen any more"
-        ),
+        pytest.param([put(1, 20, "a"), get(2, 3, "a"), get(4, 5, None)], id="seen, then not seen any more"),
         pytest.param(
             [put(1, 20, "a"), put(1, 20, "b"), get(2, 3, "a"), get(4, 5, "b"), get(6, 7, "a")],
             id="back and forth",
         ),
         pytest.param([put(1, 2, "a"), delete(3, 4), get(5, 6, "a")], id="deleted, seen again"),
         pytest.param([create(1, 9, "a"), create(2, 8, "b")], id="two creators"),
-        pytest.param(
-            [put(1, 2, "0"), swap(3, 9, "0", "1"), swap(4, 8, "0", "2")], id="lost update"
-        ),
+        pytest.param([put(1, 2, "0"), swap(3, 9, "0", "1"), swap(4, 8, "0", "2")], id="lost update"),
         pytest.param([put(1, 2, "0"), swap(3, 4, "0", "1", ok=False)], id="refused without reason"),
         pytest.param([create(1, 2, "a", ok=False)], id="refused, but there was nothing"),
         pytest.param([put(1, 2, "a"), delete(3, 4, ok=False)], id="delete missed what was there"),
-        pytest.param(
-            [put(1, None, "a"), get(3, 4, "a"), get(5, 6, None)], id="unanswered put undone"
-        ),
+        pytest.param([put(1, None, "a"), get(3, 4, "a"), get(5, 6, None)], id="unanswered put undone"),
     ],
 )
 def test_histories_that_must_fail(calls: list[Call]) -> None:
@@ -112,10 +100,7 @@ def explained_by_brute_force(calls: list[Call]) -> bool:
 def is_possible(order: tuple[Call, ...]) -> bool:
     state: Value = None
     for place, call in enumerate(order):
-        overtaken = any(
-            later.answered is not None and later.answered < call.issued
-            for later in order[place + 1 :]
-        )
+        overtaken = any(later.answered is not None and later.answered < call.issued for later in order[place + 1 :])
         if overtaken or not holds(call, state):
             return False
         state = after(call, state)

@@ -40,9 +40,7 @@ def wait_until_staging_is_empty(service: Service) -> list[Path]:
     return left
 
 
-@pytest.mark.parametrize(
-    "cycles", [pytest.param(4, marks=pytest.mark.ci), pytest.param(25, marks=pytest.mark.full)]
-)
+@pytest.mark.parametrize("cycles", [pytest.param(4, marks=pytest.mark.ci), pytest.param(25, marks=pytest.mark.full)])
 def test_acknowledged_writes_survive_the_kill_of_all_processes(tmp_path: Path, cycles: int) -> None:
     with Service(tmp_path / "data", tmp_path, WORKERS, SMALL_DISK) as service:
         bench = Bench(service, CLIENTS, seed=1)
@@ -54,9 +52,7 @@ def test_acknowledged_writes_survive_the_kill_of_all_processes(tmp_path: Path, c
     print(bench.report)
 
 
-@pytest.mark.parametrize(
-    "cycles", [pytest.param(4, marks=pytest.mark.ci), pytest.param(25, marks=pytest.mark.full)]
-)
+@pytest.mark.parametrize("cycles", [pytest.param(4, marks=pytest.mark.ci), pytest.param(25, marks=pytest.mark.full)])
 def test_acknowledged_writes_survive_the_kill_of_one_worker(tmp_path: Path, cycles: int) -> None:
     with Service(tmp_path / "data", tmp_path, WORKERS, SMALL_DISK) as service:
         bench = Bench(service, CLIENTS, seed=2)
@@ -159,12 +155,8 @@ def check_uploads(service: Service, uploads: list[SlowUpload]) -> None:
             assert found in allowed | {State(upload.stamp)}, upload.key
 
 
-@pytest.mark.parametrize(
-    "rounds", [pytest.param(2, marks=pytest.mark.ci), pytest.param(10, marks=pytest.mark.full)]
-)
-def test_asked_to_stop_with_uploads_in_flight_it_exits_in_time_and_tears_none(
-    tmp_path: Path, rounds: int
-) -> None:
+@pytest.mark.parametrize("rounds", [pytest.param(2, marks=pytest.mark.ci), pytest.param(10, marks=pytest.mark.full)])
+def test_asked_to_stop_with_uploads_in_flight_it_exits_in_time_and_tears_none(tmp_path: Path, rounds: int) -> None:
     with Service(tmp_path / "data", tmp_path, 2, SMALL_DISK) as service:
         with Door(service, "b") as door:
             door.create_bucket().raise_for_status()
@@ -181,9 +173,7 @@ def test_asked_to_stop_with_uploads_in_flight_it_exits_in_time_and_tears_none(
 
 
 CGROUP: Final = Path("/sys/fs/cgroup/memory")
-HOG: Final = (
-    "import time\nheld = []\nwhile True: held.append(b'x' * (8 << 20)); time.sleep(0.005)\n"
-)
+HOG: Final = "import time\nheld = []\nwhile True: held.append(b'x' * (8 << 20)); time.sleep(0.005)\n"
 
 
 @pytest.fixture

@@ -127,9 +127,7 @@ def record_history(service: Service, number: int, kills: int) -> Recorder:
     return recorder
 
 
-@pytest.mark.parametrize(
-    "histories", [pytest.param(6, marks=pytest.mark.ci), pytest.param(40, marks=pytest.mark.full)]
-)
+@pytest.mark.parametrize("histories", [pytest.param(6, marks=pytest.mark.ci), pytest.param(40, marks=pytest.mark.full)])
 def test_histories_of_registers_are_linearizable(tmp_path: Path, histories: int) -> None:
     with Service(tmp_path / "data", tmp_path, WORKERS, SMALL_DISK) as service:
         for number in range(histories):

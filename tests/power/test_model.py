@@ -95,9 +95,7 @@ def test_allowed_states(operations: list[Operation], allowed: set[State]) -> Non
         pytest.param(A, [at(State("a", "t"), 1, 200)], A, None, id="late tag gone"),
     ],
 )
-def test_judgement(
-    base: State, operations: list[Operation], found: Observed, kind: str | None
-) -> None:
+def test_judgement(base: State, operations: list[Operation], found: Observed, kind: str | None) -> None:
     finding = judge("k", found, base, operations, CUT)
     assert (finding and finding.kind) == kind
 

@@ -20,9 +20,7 @@ def identity_of(data: Path) -> Path:
     return data / ".storage/identity.json"
 
 
-def assert_refused(
-    data: Path, logs: Path, says: str, environment: Mapping[str, str] | None = None
-) -> None:
+def assert_refused(data: Path, logs: Path, says: str, environment: Mapping[str, str] | None = None) -> None:
     """The start ends by itself, not with success, and its last line says why; no traceback."""
     service = Service(data, logs, environment=environment)
     try:

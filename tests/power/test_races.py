@@ -112,21 +112,14 @@ def read_many(service: Service, bodies: Bodies, reader: int, reads: int) -> list
     "reads",
     [pytest.param(4_000, marks=pytest.mark.ci), pytest.param(20_000, marks=pytest.mark.full)],
 )
-def test_readers_of_overwritten_keys_never_see_two_bodies_in_one(
-    service: Service, reads: int
-) -> None:
+def test_readers_of_overwritten_keys_never_see_two_bodies_in_one(service: Service, reads: int) -> None:
     bodies, stop = Bodies(), threading.Event()
     with Door(service, "races") as door:
         for key in KEYS:
             door.put(key, bodies.add(Written(key, f"first.{key}", 5000))).raise_for_status()
     with ThreadPoolExecutor(WRITERS + READERS) as pool:
-        writers = [
-            pool.submit(overwrite_until, stop, service, bodies, number) for number in range(WRITERS)
-        ]
-        readers = [
-            pool.submit(read_many, service, bodies, number, reads // READERS)
-            for number in range(READERS)
-        ]
+        writers = [pool.submit(overwrite_until, stop, service, bodies, number) for number in range(WRITERS)]
+        readers = [pool.submit(read_many, service, bodies, number, reads // READERS) for number in range(READERS)]
         try:
             complaints = [text for reader in readers for text in reader.result()]
         finally:
@@ -179,13 +172,9 @@ def race(contenders: list[Door], act: Callable[[Door, int], httpx.Response]) -> 
         return list(pool.map(run, range(len(contenders))))
 
 
-@pytest.mark.parametrize(
-    "rounds", [pytest.param(60, marks=pytest.mark.ci), pytest.param(1000, marks=pytest.mark.full)]
-)
+@pytest.mark.parametrize("rounds", [pytest.param(60, marks=pytest.mark.ci), pytest.param(1000, marks=pytest.mark.full)])
 @pytest.mark.parametrize("length", [200, 40_000], ids=["small", "large"])
-def test_if_none_match_any_has_exactly_one_winner(
-    service: Service, rounds: int, length: int
-) -> None:
+def test_if_none_match_any_has_exactly_one_winner(service: Service, rounds: int, length: int) -> None:
     contenders = [Door(service, "races") for _ in range(CONTENDERS)]
     try:
         for round_ in range(rounds):

@@ -85,9 +85,7 @@ DAMAGES: Final = [
 @pytest.mark.ci
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("ending", ["stopped", "killed"])
-def test_settled_objects_outlive_the_catalog(
-    tmp_path: Path, damage: Callable[[Path], None], ending: str
-) -> None:
+def test_settled_objects_outlive_the_catalog(tmp_path: Path, damage: Callable[[Path], None], ending: str) -> None:
     with Service(tmp_path / "data", tmp_path, 1, SMALL_DISK) as service:
         make_bucket(service)
         ledger = fill(service, OBJECTS)

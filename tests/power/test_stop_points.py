@@ -149,9 +149,7 @@ class StopPoints:
 
     def _explain(self, index: int, step: Step, found: object) -> str:
         last = self._shim.calls
-        calls = "\n".join(
-            f"{one.call} {one.path}" for one in self._shim.log(max(1, last - 40), last)
-        )
+        calls = "\n".join(f"{one.call} {one.path}" for one in self._shim.log(max(1, last - 40), last))
         return f"stopped at call {index}: {found}, not {step.before} or {step.after}\n{calls}"
 
     def stop_bucket(self, index: int, bucket: str, deletes: bool) -> None:

@@ -82,9 +82,7 @@ class CutDisk:
     def unmount(self) -> None:
         deadline = time.monotonic() + _UNMOUNT_SECONDS
         while self._is_mounted():
-            done = subprocess.run(
-                ["umount", str(self.mount_point)], check=False, capture_output=True
-            )
+            done = subprocess.run(["umount", str(self.mount_point)], check=False, capture_output=True)
             if done.returncode and time.monotonic() > deadline:
                 done.check_returncode()
             if done.returncode:  # a killed process may still be closing its files

@@ -174,9 +174,7 @@ class Ledger:
         return report
 
 
-def allowed_states(
-    base: State, operations: Sequence[Operation], cut_ns: float = math.inf
-) -> frozenset[State]:
+def allowed_states(base: State, operations: Sequence[Operation], cut_ns: float = math.inf) -> frozenset[State]:
     """What a key may hold: each state that no acknowledged operation certainly replaced.
 
     An operation is certainly replaced when one sent after its answer was acknowledged before the

@@ -135,9 +135,7 @@ class Service:
         except httpx.TransportError:
             return False
 
-    def run(
-        self, *arguments: str, timeout_seconds: float = 60.0
-    ) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, timeout_seconds: float = 60.0) -> subprocess.CompletedProcess[str]:
         """`storage ARGUMENTS` with this service's settings; never raises for its exit code."""
         return subprocess.run(
             [*_COMMAND, *arguments],

@@ -1,14 +1,13 @@
 """What the routes of this door work with: plain values and the core, handed over once by main."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from storage_service.app.core.links import LinkSigner
 from storage_service.app.core.security import Rules
 from storage_service.app.core.storage import ObjectStore
 from storage_service.app.edge.access import Access, Headers
-from storage_service.app.edge.cors import Cors
 from storage_service.app.edge.observe import Gauge, Metrics, Snapshot
 
 
@@ -30,7 +29,7 @@ class DoorOptions:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """`status` is `healthy` or `degraded`; `problems` says why, one sentence each; `ready` is false while doors answer 503."""
+    """How the service is. `problems` says why it is degraded, one sentence each; not `ready`: doors answer 503."""
 
     status: Literal["healthy", "degraded"]
     ready: bool
@@ -62,5 +61,4 @@ class Context:
     options: DoorOptions
     metrics: Metrics
     operator: Operator
-    cors: Cors = field(default_factory=Cors)
     locate: Locate | None = None

@@ -7,7 +7,7 @@ from typing import Any
 from storage_service.app.apis.context import Context
 from storage_service.app.apis.endpoints.downloads import Downloads
 from storage_service.app.apis.endpoints.uploads import Uploads
-from storage_service.app.apis.hot import HOT_ROUTES, Handler, Target, parse_target
+from storage_service.app.apis.hot import HOT_ROUTES, Handler, parse_target
 from storage_service.app.core.errors import MethodNotAllowed, StorageError
 from storage_service.app.edge.cors import Cors, is_preflight
 from storage_service.app.edge.observe import Operation
@@ -26,10 +26,10 @@ Routes = dict[bytes, dict[str, tuple[Operation, Handler]]]
 class JsonDoor:
     """Serves one request: finds its route, renders what it raises, counts what was answered."""
 
-    def __init__(self, context: Context, cold_app: Any) -> None:
+    def __init__(self, context: Context, cold_app: Any, cors: Cors) -> None:
         """`cold_app` is the ASGI app of all routes that are not hot; it also gets the lifespan."""
         self._cold = cold_app
-        self._cors = context.cors
+        self._cors = cors
         self._metrics = context.metrics
         self._routes = _bind(context)
         self._allowed = {word: _allow(methods) for word, methods in self._routes.items()}
@@ -42,7 +42,7 @@ class JsonDoor:
         exchange = Exchange(scope, receive, send, self._cors)
         try:
             await self._serve(exchange)
-        except Exception as error:  # noqa: BLE001 - the last place that can still answer
+        except Exception as error:  # the last place that can still answer
             await self._fail(exchange, error)
         finally:
             self._metrics.count(
@@ -62,8 +62,10 @@ class JsonDoor:
         found = parse_target(request.raw_path)
         # DELETE has no hot route: of `/files/{bucket}/{key}` the bucket may bear any of our words.
         if found is None or request.method == "DELETE":
-            await self._cold(request.scope, exchange.receive, exchange.send)
-            exchange.operation = _operation_of(request.scope)
+            try:
+                await self._cold(request.scope, exchange.receive, exchange.send)
+            finally:
+                exchange.operation = _operation_of(request.scope)
             return
         word, target = found
         route = self._routes[word].get(request.method)
@@ -89,7 +91,7 @@ class JsonDoor:
             self._metrics.error(error.code)
             if status_of(error) == INTERNAL:  # a damaged object: the operator must hear of it
                 where = f"{error.bucket}/{error.key}"
-                log.error("request %s: %s (%s)", request.request_id, error.detail, where)
+                log.error("request %s: %s (%r)", request.request_id, error.detail, where)
         else:
             self._metrics.error("internal_error")
             log.error("request %s failed", request.request_id, exc_info=error)

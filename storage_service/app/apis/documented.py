@@ -23,9 +23,7 @@ MODELS: dict[int, Any] = {422: ValidationProblem}
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """For a route's `responses`."""
-    return {
-        status: {"model": MODELS.get(status, Problem), "description": SENTENCES[status]} for status in statuses
-    }
+    return {status: {"model": MODELS.get(status, Problem), "description": SENTENCES[status]} for status in statuses}
 
 
 def with_headers(status: int, description: str, **headers: str) -> dict[int | str, dict[str, Any]]:

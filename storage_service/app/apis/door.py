@@ -4,10 +4,11 @@
 """
 
 from collections.abc import Callable, Coroutine
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import orjson
 from fastapi import Depends, Path
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.convertors import PathConvertor, register_url_convertor
 from starlette.requests import Request as FrameworkRequest
@@ -15,7 +16,8 @@ from starlette.responses import Response
 
 from storage_service.app.apis.context import Context
 from storage_service.app.apis.resolve import File, action_of, open_bucket, open_file
-from storage_service.app.core.objects import Bucket
+from storage_service.app.core.errors import NoSuchBucket, NoSuchKey, ValidationFailed
+from storage_service.app.core.objects import Bucket, is_uuid
 from storage_service.app.core.security import ANONYMOUS, Action, Principal, authorize
 from storage_service.app.core.storage import ObjectStore
 from storage_service.app.edge.request import Request
@@ -47,8 +49,8 @@ class Caller:
 
     @property
     def actor(self) -> str:
-        """The id that stands in the journal; empty for nobody."""
-        return self.principal.subject
+        """Who stands in the journal: an id, or the kind of a caller without one."""
+        return self.principal.subject or self.principal.kind
 
     def check(self) -> None:
         """For routes that name no bucket. Raises: Unauthenticated, AccessDenied."""
@@ -59,8 +61,23 @@ class Caller:
         return await open_bucket(self.context, self.principal, self._action(action), name)
 
     async def file(self, bucket: str, key: str, version_id: str | None = None, action: Action | None = None) -> File:
-        """Raises: Unauthenticated, AccessDenied, NoSuchBucket, NoSuchKey, NoSuchVersion."""
-        return await open_file(self.context, self.principal, self._action(action), bucket, key, version_id)
+        """By key, by id, else by an id that only the backend knows: what that names is authorised like any other.
+
+        Raises: Unauthenticated, AccessDenied, NoSuchBucket, NoSuchKey, NoSuchVersion
+        """
+        chosen = self._action(action)
+        try:
+            return await open_file(self.context, self.principal, chosen, bucket, key, version_id)
+        except (NoSuchBucket, NoSuchKey):
+            place = await self._located(key)
+            if place is None:
+                raise
+        return await open_file(self.context, self.principal, chosen, *place, version_id)
+
+    async def _located(self, key: str) -> tuple[str, str] | None:
+        if self.context.locate is None or not is_uuid(key):
+            return None
+        return await self.context.locate(key, self.request.scope["headers"])
 
     def _action(self, action: Action | None) -> Action:
         chosen = action or self.action
@@ -81,9 +98,26 @@ class DoorRoute(APIRoute):
             asked = Request(request.scope, request.receive, _no_send)
             principal = ANONYMOUS if action is None else await context.access.resolve(request.scope["headers"])
             request.state.caller = Caller(context, principal, asked, action)
-            return await handle(request)
+            try:
+                return await handle(request)
+            except RequestValidationError as error:
+                raise faults_of(error) from None
 
         return identify
+
+
+def faults_of(error: RequestValidationError) -> ValidationFailed:
+    """Where and what, without the input: it may be a secret, or nothing JSON can hold."""
+    faults: list[dict[str, object]] = [
+        {"loc": [_place(part) for part in fault["loc"]], "msg": fault["msg"], "type": fault["type"]}
+        for fault in error.errors()
+    ]
+    words = "; ".join(f"{'.'.join(map(str, cast(list[str], fault['loc'])))}: {fault['msg']}" for fault in faults)
+    return ValidationFailed(words, faults)
+
+
+def _place(part: str | int) -> str | int:
+    return part if isinstance(part, int) else part.encode(errors="replace").decode()
 
 
 async def _no_send(_: Any) -> None:

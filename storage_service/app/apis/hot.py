@@ -36,10 +36,7 @@ HOT_ROUTES = (
     *(HotRoute(method, b"view", "files.view", "read_object") for method in READS),
     *(HotRoute(method, b"public", "files.public", "read_object") for method in READS),
     *(HotRoute(method, b"storage", "files.permanent", "read_object") for method in READS),
-    *(
-        HotRoute(method, b"download-signed", "files.download_signed", "read_object")
-        for method in READS
-    ),
+    *(HotRoute(method, b"download-signed", "files.download_signed", "read_object") for method in READS),
 )
 WORDS = frozenset(route.word for route in HOT_ROUTES)
 SIGNED = frozenset({b"upload-signed", b"download-signed"})

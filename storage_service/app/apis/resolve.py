@@ -6,7 +6,7 @@ nothing about what it holds; who lacks a login is told so before anything else.
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import orjson
@@ -68,7 +68,7 @@ async def open_bucket(context: Context, principal: Principal, action: Action, na
     return bucket
 
 
-async def open_file(  # noqa: PLR0913 (who, what, and the three names of a version)
+async def open_file(
     context: Context, principal: Principal, action: Action, bucket_name: str, key: str, version_id: str | None = None
 ) -> File:
     """The file with this key or id, if the principal may; its uploader may where the rule says so.
@@ -122,6 +122,8 @@ async def _bucket(context: Context, principal: Principal, action: Action, name: 
     try:
         return await context.store.bucket(name)
     except NoSuchBucket:
+        if is_uuid(name) and name != name.lower():  # Swift writes ids in capitals
+            return await _bucket(context, principal, action, name.lower())
         if not principal.may_own:
             with suppress(AccessDenied):  # a missing login is told before a missing bucket (contract §4.1)
                 authorize(principal, action, None, None, context.rules)
@@ -154,12 +156,4 @@ def in_words(error: NoSuchKey | KeyAlreadyExists, bucket: Bucket, key: str) -> N
 
 def conditions_with(file: File, conditions: WriteConditions) -> WriteConditions:
     """The same, and the file's id too if that is how it was named."""
-    if not file.by_id:
-        return conditions
-    return WriteConditions(
-        conditions.if_match,
-        conditions.if_none_match,
-        conditions.must_be_new,
-        file.version.file_id,
-        conditions.version_id,
-    )
+    return replace(conditions, file_id=file.file_id) if file.by_id else conditions

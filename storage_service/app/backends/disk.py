@@ -145,11 +145,22 @@ class Disk:
         return found.f_bavail * found.f_frsize
 
 
+class ScratchDisk(Disk):
+    """Never syncs: DURABILITY=scratch promises nothing, for caches and CI."""
+
+    def sync_data(self, fd: int) -> None:
+        pass
+
+    def sync_dir(self, path: str) -> None:
+        pass
+
+    def sync_fs(self, path: str) -> None:
+        pass
+
+
 def _stat_of(found: os.stat_result) -> FileStat:
     kind = found.st_mode & 0o170000
-    return FileStat(
-        found.st_size, found.st_mtime_ns, found.st_ino, kind == 0o100000, kind == 0o040000, found.st_nlink
-    )
+    return FileStat(found.st_size, found.st_mtime_ns, found.st_ino, kind == 0o100000, kind == 0o040000, found.st_nlink)
 
 
 @contextlib.contextmanager

@@ -56,7 +56,7 @@ class Rebuild:
         """Set the old catalog aside and make a new one. `salvage`: its journal is newer than the sidecars."""
         started = time.monotonic()
         aside = self._set_aside()
-        salvaged, whole = (self._salvage(aside) if salvage and aside else (0, False))
+        salvaged, whole = self._salvage(aside) if salvage and aside else (0, False)
         path = self._layout.catalog.with_suffix(".new")
         for suffix in ("", "-wal", "-shm"):
             Path(f"{path}{suffix}").unlink(missing_ok=True)
@@ -117,7 +117,9 @@ class Rebuild:
                 self._add_versions(connection, bucket, directory)
             _sort_out(connection, now_ms(), self._trash_ms)
             _count_usage(connection)
-            connection.execute("INSERT OR REPLACE INTO sqlite_sequence(name,seq) VALUES('journal',?)", (self._highest + 1,))
+            connection.execute(
+                "INSERT OR REPLACE INTO sqlite_sequence(name,seq) VALUES('journal',?)", (self._highest + 1,)
+            )
             connection.execute("INSERT OR REPLACE INTO state VALUES('settled',?)", (self._highest + 1,))
             connection.execute("COMMIT")
             connection.execute("PRAGMA synchronous=FULL").fetchall()
@@ -206,9 +208,7 @@ def _sort_out(connection: apsw.Connection, at_ms: int, trash_ms: int) -> None:
     newest = "SELECT max(seq) FROM others n WHERE n.bucket=others.bucket AND n.key=others.key AND n.gone_ms IS NULL"
     current = f"gone_ms IS NULL AND NOT flags&2 AND seq=({newest})"
     connection.execute(f"INSERT OR IGNORE INTO objects({COLUMNS}) SELECT {COLUMNS} FROM others WHERE {current}")  # noqa: S608
-    connection.execute(
-        "DELETE FROM others WHERE vid IN (SELECT vid FROM objects)"
-    )
+    connection.execute("DELETE FROM others WHERE vid IN (SELECT vid FROM objects)")
 
 
 def _count_usage(connection: apsw.Connection) -> None:

@@ -57,9 +57,7 @@ class BackendUsers:
         self._admins = frozenset(admins)
         self._now = now
         self._silent_until = 0.0
-        self._cache: TLRUCache[bytes, Known] = TLRUCache(
-            CACHED_USERS, ttu=lambda _, known, __: known.until, timer=now
-        )
+        self._cache: TLRUCache[bytes, Known] = TLRUCache(CACHED_USERS, ttu=lambda _, known, __: known.until, timer=now)
 
     async def lookup(self, token: str, principal: Principal) -> Principal:
         """The principal of a verified token, with the ids and rights the backend adds.
@@ -76,9 +74,7 @@ class BackendUsers:
             raise Unauthenticated(INVALID_CREDENTIALS)
         return known.principal
 
-    async def download_info(
-        self, file_id: str, headers: Iterable[tuple[bytes, bytes]]
-    ) -> tuple[str, str] | None:
+    async def download_info(self, file_id: str, headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, str] | None:
         """Bucket and key of a file of the backend; None when it does not tell the caller.
 
         It asks with the caller's own credentials, and the answer grants nothing.

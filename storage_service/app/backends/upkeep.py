@@ -18,7 +18,15 @@ class Upkeep:
     """Small jobs; each is called on a timer of the jobs process."""
 
     def __init__(  # noqa: PLR0913 (wired once)
-        self, layout: Layout, catalog: Settling, garbage: Garbage, disk: Disk, shared: Shared, *, grace_ms: int, trash_ms: int
+        self,
+        layout: Layout,
+        catalog: Settling,
+        garbage: Garbage,
+        disk: Disk,
+        shared: Shared,
+        *,
+        grace_ms: int,
+        trash_ms: int,
     ) -> None:
         self._layout = layout
         self._catalog = catalog

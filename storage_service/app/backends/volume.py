@@ -143,7 +143,9 @@ def _identity(layout: Layout) -> str:
     except (ValueError, KeyError, TypeError):
         raise VolumeRefused(f"{layout.identity} is damaged; put a copy back or write {{format, id}} by hand") from None
     if not isinstance(number, int) or number > FORMAT:
-        raise VolumeRefused(f"{layout.root} has format {number}; this version knows up to {FORMAT}: upgrade the service")
+        raise VolumeRefused(
+            f"{layout.root} has format {number}; this version knows up to {FORMAT}: upgrade the service"
+        )
     return identity
 
 

@@ -463,9 +463,7 @@ def sidecar_marker_id(version_id: str) -> str:
     return version_id[:-1] + format(int(version_id[-1], 16) ^ 1, "x")
 
 
-def _bucket(
-    change: CreateBucket | UpdateBucket | DeleteBucket, rows: Rows, moment: Moment, writes: Writes
-) -> None:
+def _bucket(change: CreateBucket | UpdateBucket | DeleteBucket, rows: Rows, moment: Moment, writes: Writes) -> None:
     if isinstance(change, CreateBucket):
         if rows.bucket_named(change.name) is not None:
             raise BucketAlreadyExists(f"Bucket '{change.name}' already exists", bucket=change.name)

@@ -193,9 +193,7 @@ class Settings(BaseSettings):
     """What permanent links of public buckets begin with. None = no CDN."""
     trusted_proxies: Networks = ()
     """Addresses and networks whose X-Forwarded headers are believed."""
-    cors_origins: Words = Field(
-        ("*",), validation_alias=AliasChoices("CORS_ORIGINS", "ALLOWED_CORS")
-    )
+    cors_origins: Words = Field(("*",), validation_alias=AliasChoices("CORS_ORIGINS", "ALLOWED_CORS"))
     """Origins whose pages may call; `*` = all. Never with credentials."""
 
     # Who may do what.
@@ -245,10 +243,7 @@ class Settings(BaseSettings):
     def _public_key_is_no_secret(self) -> Self:
         anon, secrets = _reveal(self.anon_key), (self.secret_key, self.storage_service_api_key)
         if anon is not None and anon in [_reveal(secret) for secret in secrets]:
-            raise ValueError(
-                "ANON_KEY stands in web pages: it must differ from SECRET_KEY and"
-                " STORAGE_SERVICE_API_KEY"
-            )
+            raise ValueError("ANON_KEY stands in web pages: it must differ from SECRET_KEY and STORAGE_SERVICE_API_KEY")
         return self
 
     @property

@@ -9,6 +9,8 @@ from awscrt.checksums import crc64nvme
 from storage_service.app.core.errors import BadDigest
 from storage_service.app.core.objects import Digests
 
+KEEPS_GIL_BYTES = 2047  # one less than HASHLIB_GIL_MINSIZE in CPython's hashlib.h
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -45,12 +47,18 @@ class Hasher:
 
 
 def digest_small(body: bytes, sha256: bool = True) -> Digests:
-    """Digests of a body that is in memory whole."""
-    return Digests(
-        hashlib.md5(body, usedforsecurity=False).hexdigest(),
-        render_crc64nvme(crc64nvme(body)),
-        hashlib.sha256(body).hexdigest() if sha256 else None,
-    )
+    """Digests of a small body that is in memory whole, for the event loop's thread.
+
+    In pieces for which hashlib keeps the GIL: to give it up and win it back takes four times as long as hashing 4 KiB.
+    """
+    md5 = hashlib.md5(usedforsecurity=False)
+    sha = hashlib.sha256() if sha256 else None
+    for start in range(0, len(body), KEEPS_GIL_BYTES):
+        piece = body[start : start + KEEPS_GIL_BYTES]
+        md5.update(piece)
+        if sha is not None:
+            sha.update(piece)
+    return Digests(md5.hexdigest(), render_crc64nvme(crc64nvme(body)), None if sha is None else sha.hexdigest())
 
 
 def render_crc64nvme(value: int) -> str:

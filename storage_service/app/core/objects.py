@@ -20,13 +20,24 @@ NULL_VERSION = 1  # written while versioning was off or suspended
 DELETE_MARKER = 2  # a sidecar without a blob
 
 
+_entropy: list[str] = []  # 20 hex digits each, drawn many at a time: a system call gives up the GIL
+
+
+def random_hex() -> str:
+    """80 random bits as 20 hex digits. Safe from any thread."""
+    while True:
+        try:
+            return _entropy.pop()
+        except IndexError:
+            drawn = os.urandom(2560).hex()
+            _entropy.extend(drawn[start : start + 20] for start in range(0, len(drawn), 20))
+
+
 def new_id() -> str:
     """A UUIDv7 in canonical form: grows with time, so that random indexes stay local. Source: RFC 9562 §5.7."""
-    value = (time.time_ns() // 1_000_000 << 80) | int.from_bytes(os.urandom(10), "big")
-    value = value & ~(0xF << 76) | 0x7 << 76
-    value = value & ~(0x3 << 62) | 0x2 << 62
-    text = f"{value:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    clock, chance = f"{time.time_ns() // 1_000_000:012x}", random_hex()
+    variant = "89ab"[int(chance[3], 16) & 3]
+    return f"{clock[:8]}-{clock[8:]}-7{chance[:3]}-{variant}{chance[4:7]}-{chance[7:19]}"
 
 
 def now_ms() -> int:
@@ -188,7 +199,9 @@ class Usage(NamedTuple):
     trash_bytes: int = 0
 
     def plus(self, other: "Usage") -> "Usage":
-        return Usage(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
+        a, b, c, d, e, f, g = self
+        i, j, k, l, m, n, o = other  # noqa: E741 - a commit adds thousands a second; a loop takes five times as long
+        return Usage(a + i, b + j, c + k, d + l, e + m, f + n, g + o)
 
 
 class Span(NamedTuple):

@@ -182,12 +182,7 @@ def _standing(principal: Principal, bucket: Bucket | None, object_owner: str) ->
 
 
 def _check_scope(scope: Scope, action: Action, bucket: Bucket | None, key: str | None) -> None:
-    if (
-        bucket is None
-        or action not in scope.actions
-        or scope.bucket != bucket.uuid
-        or scope.key != key
-    ):
+    if bucket is None or action not in scope.actions or scope.bucket != bucket.uuid or scope.key != key:
         raise AccessDenied(BEYOND_LINK)
 
 

@@ -43,22 +43,12 @@ from storage_service.app.core.objects import (
     new_id,
     now_ms,
 )
-from storage_service.app.core.writing import PutOptions, Writer
+from storage_service.app.core.writing import Limits, PutOptions, Writer
 
 READ_THREADS = 2
 SCAN_THREADS = 2
 DISK_THREADS = 16  # large bodies: each call moves up to 1 MiB
 LEAVING_SECONDS = 10.0  # how long a create waits for a deleted bucket of the same name to be put away
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Sizes in bytes."""
-
-    max_object_bytes: int
-    inline_body_bytes: int
-    free_space_reserve_bytes: int
-    backlog_wait_seconds: float = 10.0
 
 
 class ObjectStore:
@@ -144,9 +134,7 @@ class ObjectStore:
         """Refuse early, before a body is read, what can be refused. `size` in bytes, None where it is not known."""
         self._writer.admit(bucket, check_key(key), size, content_type)
 
-    async def put_object(
-        self, bucket: Bucket, key: str, body: AsyncIterator[bytes], options: PutOptions
-    ) -> Outcome:
+    async def put_object(self, bucket: Bucket, key: str, body: AsyncIterator[bytes], options: PutOptions) -> Outcome:
         """Store the body as the key's new current version. On return it survives what the durability mode promises.
 
         Raises:

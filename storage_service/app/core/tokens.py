@@ -190,8 +190,4 @@ def _checked_id(value: object) -> str:
 
 def _is_b_admin(claims: Mapping[str, Any]) -> bool:
     """Generation B's tokens carry the role (contract §3); of another maker it says nothing."""
-    return (
-        claims.get("role") == "ADMIN"
-        and claims.get("token_type") == "access"
-        and claims.get("user_id") is not None
-    )
+    return claims.get("role") == "ADMIN" and claims.get("token_type") == "access" and claims.get("user_id") is not None

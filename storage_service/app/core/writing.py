@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from storage_service.app.core.backend import Blobs, Catalog, Staged, Volume
 from storage_service.app.core.changes import Outcome, PutVersion
@@ -31,13 +30,20 @@ from storage_service.app.core.objects import (
 )
 from storage_service.app.core.sidecar import render_doc
 
-if TYPE_CHECKING:
-    from storage_service.app.core.storage import Limits
-
 FREE_SPACE_SECONDS = 1.0  # how long a look at the free space holds
 
 # Decides the final attributes once the first bytes are known (a type that nobody declared).
 Describe = Callable[[bytes], Attributes]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Sizes in bytes."""
+
+    max_object_bytes: int
+    inline_body_bytes: int
+    free_space_reserve_bytes: int
+    backlog_wait_seconds: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +68,7 @@ class PutOptions:
 class Writer:
     """Puts bodies. One for each worker."""
 
-    def __init__(self, catalog: Catalog, blobs: Blobs, volume: Volume, disk: Lane, limits: "Limits") -> None:
+    def __init__(self, catalog: Catalog, blobs: Blobs, volume: Volume, disk: Lane, limits: Limits) -> None:
         self._catalog = catalog
         self._blobs = blobs
         self._volume = volume
@@ -81,7 +87,9 @@ class Writer:
             raise ServiceUnavailable(self._volume.why_not())
         most = self._most_bytes(bucket)
         if size is not None and size > most:
-            raise EntityTooLarge(f"The body of {size} bytes is larger than the {most} allowed", bucket=bucket.name, key=key)
+            raise EntityTooLarge(
+                f"The body of {size} bytes is larger than the {most} allowed", bucket=bucket.name, key=key
+            )
         if content_type is not None:
             check_type(bucket, content_type)
         self._check_space(size or 0)

@@ -9,9 +9,7 @@ from storage_service.app.edge.request import Receive, Request
 from storage_service.app.edge.respond import Header
 
 
-async def deliver(
-    request: Request, status: int, headers: Iterable[Header], download: Download, span: Span
-) -> None:
+async def deliver(request: Request, status: int, headers: Iterable[Header], download: Download, span: Span) -> None:
     """The span's bytes under this head; Content-Length is added, the download closed.
 
     Raises: DamagedObject, before the head is sent if the first bytes are bad, else in its midst.
@@ -30,9 +28,7 @@ async def deliver(
         download.close()
 
 
-async def _stream(
-    request: Request, start: dict[str, object], download: Download, span: Span
-) -> None:
+async def _stream(request: Request, start: dict[str, object], download: Download, span: Span) -> None:
     """Reads on only while the client is there: uvicorn's send does not tell that it has left."""
     left = span.end - span.start
     leaving = asyncio.ensure_future(_left(request.receive))
@@ -41,9 +37,7 @@ async def _stream(
             if left == span.end - span.start:
                 await request.send(start)
             left -= len(chunk)
-            await request.send(
-                {"type": "http.response.body", "body": chunk, "more_body": left > 0}
-            )
+            await request.send({"type": "http.response.body", "body": chunk, "more_body": left > 0})
             if leaving.done():
                 return
     finally:

@@ -2,6 +2,7 @@
 
 import mimetypes
 import re
+from functools import cache
 
 from storage_service.app.core.errors import InvalidArgument
 
@@ -11,6 +12,7 @@ MAX_TYPE = 255
 PRINTABLE = re.compile(r"[ -~]*", re.ASCII)
 SNIFF_BYTES = 8 * 1024
 # Of puremagic: three bytes agree. Two would call any text beginning with "BM" a bitmap.
+BEGINNING_BYTES = 4  # of a signature that the sieve compares
 MIN_CONFIDENCE = 0.3
 
 # Python's own table, not the machine's files: the same key has the same type everywhere.
@@ -116,10 +118,10 @@ def by_name(key: str) -> str | None:
 
 
 def by_content(first_bytes: bytes) -> str | None:
-    """The type the first 8 KiB look like, None if unsure. About 0.4 ms."""
+    """The type the first 8 KiB look like, None if unsure. About 5 µs for bytes that look like nothing, else 0.4 ms."""
     if first_bytes.startswith(_ZIP):
         return "application/zip"  # puremagic would name the first of a dozen formats that are zips
-    if not first_bytes:
+    if not first_bytes or not _may_match(first_bytes[:SNIFF_BYTES]):
         return None
     import puremagic  # noqa: PLC0415 - its tables cost memory that most workers never need
 
@@ -129,6 +131,30 @@ def by_content(first_bytes: bytes) -> str | None:
         return None
     named = [m.mime_type for m in matches if m.mime_type and m.confidence >= MIN_CONFIDENCE]
     return _ALIASES.get(named[0], named[0]) if named else None
+
+
+def _may_match(first_bytes: bytes) -> bool:
+    """Whether any of puremagic's signatures that could count begins where it should. Never a wrong no."""
+    for start, end, beginnings in _sieve():  # noqa: SIM110 - any() over a generator takes twice as long
+        if first_bytes[start:end] in beginnings:
+            return True
+    return False
+
+
+@cache
+def _sieve() -> tuple[tuple[int, int | None, frozenset[bytes]], ...]:
+    """Beginnings of signatures by where they stand: (start, end, beginnings). Sixty slices instead of 1,400."""
+    from puremagic.main import magic_footer_array, magic_header_array, multi_part_dict  # noqa: PLC0415
+
+    found: dict[tuple[int, int | None], set[bytes]] = {}
+    for row in (*magic_header_array, *magic_footer_array):
+        signature = row.byte_match
+        if len(signature) / 10 < MIN_CONFIDENCE and signature not in multi_part_dict:
+            continue  # too short to be believed, and it begins no longer one
+        width = min(len(signature), BEGINNING_BYTES)
+        end = row.offset + width
+        found.setdefault((row.offset, end if end else None), set()).add(signature[:width])
+    return tuple((start, end, frozenset(beginnings)) for (start, end), beginnings in found.items())
 
 
 def matches(allowed: tuple[str, ...], content_type: str) -> bool:

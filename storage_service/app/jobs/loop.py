@@ -32,9 +32,7 @@ class Timer:
 class Loop:
     """Settles what waits and calls the timers until `stop`."""
 
-    def __init__(
-        self, shared: Shared, settle: Callable[[], int], timers: list[Timer], clock: ServiceClock
-    ) -> None:
+    def __init__(self, shared: Shared, settle: Callable[[], int], timers: list[Timer], clock: ServiceClock) -> None:
         self._shared = shared
         self._settle = settle
         self._timers = timers
@@ -49,7 +47,8 @@ class Loop:
 
     def run(self) -> None:
         while not self._stopping.is_set():
-            settled = self._try_settle() if self._shared.backlog_rows else 0
+            sound = self._shared[words.VOLUME] != words.SUSPECT
+            settled = self._try_settle() if sound and self._shared.backlog_rows else 0
             self._call_timers()
             if settled < BUSY_ROWS:
                 self._stopping.wait(GATHER_SECONDS if settled else IDLE_SECONDS)
@@ -60,6 +59,8 @@ class Loop:
             return self._settle()
         except (OSError, apsw.Error) as error:
             log.error("settle: %s: %s; everything is kept", type(error).__name__, error)
+            if isinstance(error, apsw.CorruptError | apsw.NotADBError):
+                self._shared[words.VOLUME] = words.SUSPECT
             self._stopping.wait(1.0)
             return 0
 

@@ -1,27 +1,33 @@
-"""What a person reads when the service is ready."""
+"""What a person reads when the service is ready: address, keys, and lines to copy into another terminal."""
+
+import os
+import sys
+from pathlib import Path
+
+from pydantic import SecretStr
 
 from storage_service.app.core.config import Settings
 
+NAMED_LOCALHOST = frozenset({"0.0.0.0", "::", "127.0.0.1", "::1"})  # noqa: S104 (names of what is listened on)
+
 
 def announce(settings: Settings, warning: str | None) -> None:
-    """Address, keys and three lines to try, on stdout."""
-    print(render(settings, warning), flush=True)  # noqa: T201
+    """The greeting, on stdout."""
+    print(render(settings, warning), flush=True)
 
 
 def render(settings: Settings, warning: str | None) -> str:
-    url = f"http://{_host(settings.host)}:{settings.port}"
+    url = address(settings)
+    workers = f"{settings.workers} worker{'s' if settings.workers > 1 else ''}"
     lines = [
         "",
         f"Storage service is ready at {url}   (API documentation: {url}/docs)",
-        f"  files in       {settings.storage_path}   ({settings.durability}, {settings.workers} worker"
-        f"{'s' if settings.workers > 1 else ''})",
+        f"  files in       {settings.storage_path}   ({settings.durability}, {workers})",
         f"  ANON_KEY       {_shown(settings.anon_key)}",
         f"  service key    {_hidden(settings.storage_service_api_key)}",
         "",
-        "Try:",
-        "  TOKEN=$(.venv/bin/storage token me@example.org)",
-        f'  curl -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" -d \'{{"name":"photos"}}\' {url}/buckets',
-        f'  curl -H "Authorization: Bearer $TOKEN" -F file=@README.md {url}/files/upload/photos',
+        f"Try, in another terminal in {Path.cwd()}:",
+        *(f"  {line}" for line in to_try(url)),
         "",
     ]
     if warning:
@@ -29,17 +35,36 @@ def render(settings: Settings, warning: str | None) -> str:
     return "\n".join(lines)
 
 
-def _host(host: str) -> str:
-    return {"0.0.0.0": "localhost", "::": "localhost", "127.0.0.1": "localhost"}.get(host, host)  # noqa: S104
+def to_try(url: str) -> list[str]:
+    """Lines for any POSIX shell. The token is made from the same .env, so the directory matters."""
+    asks = 'curl -H "Authorization: Bearer $TOKEN"'
+    body = '{"name":"photos","is_public":true}'
+    return [
+        f"TOKEN=$({storage_command()} token me@example.org)",
+        f"{asks} -H 'Content-Type: application/json' -d '{body}' {url}/buckets",
+        f"echo hello | {asks} -F 'file=@-;filename=hello.txt' {url}/files/upload/photos",
+        f"curl {url}/storage/photos/hello.txt",
+    ]
 
 
-def _shown(secret: object) -> str:
+def storage_command() -> str:
+    """How to call `storage` from here: what stands beside this Python, as short as it goes."""
+    script = Path(sys.executable).parent / "storage"
+    if not script.exists():
+        return f"{sys.executable} -m storage_service.cli.main"
+    return os.fspath(script.relative_to(Path.cwd()) if script.is_relative_to(Path.cwd()) else script)
+
+
+def address(settings: Settings) -> str:
+    """Where a person on this machine finds the service."""
+    host = "localhost" if settings.host in NAMED_LOCALHOST else settings.host
+    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
+
+
+def _shown(secret: SecretStr | None) -> str:
     """The anon key is public by nature: it stands in web pages."""
-    value = getattr(secret, "get_secret_value", lambda: "")()
-    return value or "not set: no anonymous uploads"
+    return secret.get_secret_value() if secret is not None else "not set: no anonymous uploads"
 
 
-def _hidden(secret: object) -> str:
+def _hidden(secret: SecretStr | None) -> str:
     return "set (STORAGE_SERVICE_API_KEY)" if secret is not None else "not set"
-
-

@@ -11,38 +11,37 @@ from storage_service.app.backends.recovery import sweep_staging
 from storage_service.app.backends.settle import MOST_ROWS
 from storage_service.app.backends.upkeep import Upkeep
 from storage_service.app.backends.volume import Layout, VolumeRefused, try_lock
-from storage_service.app.core.config import Settings, load
 from storage_service.app.core.objects import now_ms
+from storage_service.app.group import group_id, join
 from storage_service.app.jobs.clock import ServiceClock
 from storage_service.app.jobs.loop import Loop, Timer
-from storage_service.app.group import group_id, join
+from storage_service.app.keeping import Keeper, Plan, dead_workers, make_keeper, read_plan
+from storage_service.app.process.agreement import REFUSED, THOROUGH_VARIABLE
 from storage_service.app.process.recover import recover
 from storage_service.app.process.system import die_with_parent
-from storage_service.app.wiring import DAY_MS, Keeper, dead_workers, make_keeper, trash_ms
 
 log = logging.getLogger(__name__)
 
 NICE = 10  # requests come first
 LAST_PASSES = 20  # at the end, so that a stop leaves little for the next start
-REFUSED = 3  # exit code: another start would be refused again
 
 
 def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     die_with_parent()
-    settings = load()
-    layout = Layout(settings.storage_path)
+    plan = read_plan()
+    layout = plan.layout
     lock = try_lock(layout.jobs_lock)
     if lock is None:
         return 0  # somebody does it already
     os.nice(NICE)
     try:
         join(layout, group_id())
-        keeper = _open(settings, layout)
+        keeper = _open(plan, layout)
     except VolumeRefused as error:
         log.error("%s", error)
         return REFUSED
-    loop = Loop(keeper.shared, lambda: keeper.settler.run_pass().settled, _timers(settings, keeper), _clock())
+    loop = Loop(keeper.shared, lambda: keeper.settler.run_pass().settled, _timers(plan, keeper), _clock())
     signal.signal(signal.SIGTERM, lambda *_: loop.stop())
     signal.signal(signal.SIGINT, lambda *_: loop.stop())
     loop.run()
@@ -50,34 +49,39 @@ def main() -> int:
     return 0
 
 
-def _open(settings: Settings, layout: Layout) -> Keeper:
+def _open(plan: Plan, layout: Layout) -> Keeper:
     """Recover, unless the doors are open already: then a predecessor died, and only its numbers are set right."""
     shared = words.Shared(layout.shared)
     if shared[words.VOLUME] == words.REBUILDING:
-        return recover(settings, shared)
-    return make_keeper(settings)
+        return recover(plan, shared, thorough=THOROUGH_VARIABLE in os.environ)
+    return make_keeper(plan)
 
 
 def _clock() -> ServiceClock:
     return ServiceClock(now_ms)
 
 
-def _timers(settings: Settings, keeper: Keeper) -> list[Timer]:
+def _timers(plan: Plan, keeper: Keeper) -> list[Timer]:
     garbage = Garbage(keeper.catalog, keeper.blobs, keeper.disk)
-    grace_ms, kept_ms = settings.grace_seconds * 1000, trash_ms(settings)
     upkeep = Upkeep(
-        keeper.layout, keeper.catalog, garbage, keeper.disk, keeper.shared, grace_ms=grace_ms, trash_ms=kept_ms
+        keeper.layout,
+        keeper.catalog,
+        garbage,
+        keeper.disk,
+        keeper.shared,
+        grace_ms=plan.grace_ms,
+        trash_ms=plan.trash_ms,
     )
     upkeep.recount()
-    feed_ms = int(settings.feed_days * DAY_MS)
+    kept_ms = max(plan.grace_ms, plan.trash_ms)
     return [
         Timer(1.0, upkeep.expire, deletes=True),
         Timer(2.0, garbage.run, deletes=True),
         Timer(5.0, lambda _: _sweep(keeper)),
-        Timer(5.0, lambda now: upkeep.keep_reserve(settings.free_space_reserve_bytes, now)),
+        Timer(5.0, lambda now: upkeep.keep_reserve(plan.reserve_bytes, now)),
         Timer(10.0, lambda _: upkeep.recount()),
-        Timer(10.0, lambda now: garbage.remove_buckets(now - max(grace_ms, kept_ms)), deletes=True),
-        Timer(60.0, lambda now: upkeep.trim(feed_ms, now), deletes=True),
+        Timer(10.0, lambda now: garbage.remove_buckets(now - kept_ms), deletes=True),
+        Timer(60.0, lambda now: upkeep.trim(plan.feed_ms, now), deletes=True),
     ]
 
 

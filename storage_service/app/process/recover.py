@@ -10,26 +10,25 @@ from storage_service.app.backends.recovery import examine, make_fresh, settle_al
 from storage_service.app.backends.volume import Layout, fill_ballast
 from storage_service.app.core.changes import CreateBucket
 from storage_service.app.core.commit import Moment
-from storage_service.app.core.config import Settings
 from storage_service.app.core.objects import BucketOptions, new_id, now_ms
-from storage_service.app.wiring import Keeper, dead_workers, local_blobs, make_keeper, trash_ms
+from storage_service.app.keeping import Keeper, Plan, dead_workers, make_blobs, make_keeper
 
 log = logging.getLogger(__name__)
 
 
-def recover(settings: Settings, shared: words.Shared, *, thorough: bool = False) -> Keeper:
+def recover(plan: Plan, shared: words.Shared, *, thorough: bool = False) -> Keeper:
     """Make the catalog whole, conclude what the last run left behind, settle it, and open the volume.
 
     Raises:
         VolumeRefused: a newer format.
     """
     started = time.monotonic()
-    layout = Layout(settings.storage_path)
-    _make_whole(settings, layout, shared, thorough=thorough)
-    keeper = make_keeper(settings)
+    layout = plan.layout
+    _make_whole(plan, layout, shared, thorough=thorough)
+    keeper = make_keeper(plan)
     swept = sweep_staging(layout, keeper.catalog, keeper.blobs, keeper.disk, dead_workers(layout))
     settled = settle_all(keeper.catalog, keeper.settler, shared)
-    create_first_buckets(settings, keeper)
+    create_first_buckets(plan, keeper)
     with contextlib.suppress(OSError):
         fill_ballast(layout, keeper.disk.free_bytes(str(layout.root)))
     shared[words.VOLUME] = words.READY
@@ -37,36 +36,35 @@ def recover(settings: Settings, shared: words.Shared, *, thorough: bool = False)
     return keeper
 
 
-def _make_whole(settings: Settings, layout: Layout, shared: words.Shared, *, thorough: bool) -> None:
+def _make_whole(plan: Plan, layout: Layout, shared: words.Shared, *, thorough: bool) -> None:
     verdict = examine(layout, thorough=thorough)
     if verdict == "fresh":
         make_fresh(layout)
     elif verdict != "whole":
         log.error("catalog: %s; it is set aside and rebuilt from the sidecars", verdict)
-        rebuild(settings, shared, salvage=verdict == "damaged")
+        rebuild(plan, shared, salvage=verdict == "damaged")
 
 
-def rebuild(settings: Settings, shared: words.Shared, *, salvage: bool) -> dict[str, object]:
+def rebuild(plan: Plan, shared: words.Shared, *, salvage: bool) -> dict[str, object]:
     """Rebuild from sidecars; what `storage reindex` runs. The result as plain values."""
-    layout = Layout(settings.storage_path)
-    blobs = local_blobs(settings)
-    report = Rebuild(layout, blobs, blobs.disk, shared, trash_ms(settings)).run(salvage=salvage)
+    layout = plan.layout
+    blobs = make_blobs(plan)
+    report = Rebuild(layout, blobs, blobs.disk, shared, plan.trash_ms).run(salvage=salvage)
     layout.catalog.chmod(0o600)
     return report._asdict()
 
 
-def create_first_buckets(settings: Settings, keeper: Keeper) -> None:
+def create_first_buckets(plan: Plan, keeper: Keeper) -> None:
     """STORAGE_BUCKETS, those that are not there yet. They belong to the service itself."""
     there = {bucket.name for bucket, closed in keeper.catalog.buckets().values() if not closed}
     at_ms = now_ms()
     changes = [
-        CreateBucket(seed.name, new_id(), "@service", BucketOptions(public=seed.public), "start", at_ms)
-        for seed in settings.storage_buckets
-        if seed.name not in there
+        CreateBucket(name, new_id(), "@service", BucketOptions(public=public), "start", at_ms)
+        for name, public in plan.first_buckets
+        if name not in there
     ]
     if not changes:
         return
-    grace_ms, kept_ms = settings.grace_seconds * 1000, trash_ms(settings)
-    keeper.catalog.apply(changes, lambda sequence: Moment(at_ms, sequence, grace_ms=grace_ms, trash_ms=kept_ms))
+    keeper.catalog.apply(changes, lambda sequence: Moment(at_ms, sequence, grace_ms=plan.grace_ms, trash_ms=plan.trash_ms))
     keeper.shared.add(words.BUCKETS, 1)
     settle_all(keeper.catalog, keeper.settler, keeper.shared)

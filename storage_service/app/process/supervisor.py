@@ -1,36 +1,33 @@
-"""`storage serve`: takes the directory, opens the port, starts workers and the jobs process, and keeps them running.
+"""The supervisor: starts workers and the jobs process, and keeps them running. What `launch` becomes.
 
-It imports little and does nothing itself, so that it stays small; the jobs process recovers while workers start.
+It imports next to nothing and does nothing itself, so that it stays small; the jobs process recovers while workers start.
 """
 
+import json
 import logging
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 
 from storage_service.app.backends import shared as words
-from storage_service.app.backends.volume import Layout, VolumeRefused, open_volume
-from storage_service.app.core.config import BadSettings, Settings, WeakSecret, check_secret, load
-from storage_service.app.group import GROUP_VARIABLE, join
-from storage_service.app.process.jobs import REFUSED
+from storage_service.app.process.agreement import (
+    DRAIN_SECONDS,
+    JOBS_SECONDS,
+    LAUNCH_VARIABLE,
+    REFUSED,
+    SOCKET_VARIABLE,
+    THOROUGH_VARIABLE,
+)
 
 log = logging.getLogger(__name__)
 
-SOCKET_VARIABLE = "STORAGE_SOCKET"
-DRAIN_SECONDS = 25  # a worker's requests in flight
-JOBS_SECONDS = 5
 WATCH_SECONDS = 0.2
-BACKLOG = 2048
+SUSPECT_SECONDS = 600.0  # a catalog suspected again so soon after a check: the disk is dying, not the file
 SOON_SECONDS = 1.0  # a child that dies sooner is started again only after a pause
-
-
-class PortTaken(Exception):
-    """Somebody listens there already."""
 
 
 class Child:
@@ -72,33 +69,56 @@ class Child:
 class Supervisor:
     """All processes of one service."""
 
-    def __init__(self, settings: Settings, descriptor: int) -> None:
+    def __init__(self, workers: int, listener: int, shared: words.Shared, greeting: str) -> None:
+        """`listener` is the descriptor workers accept on."""
         self._jobs = Child("storage_service.app.process.jobs")
-        os.environ[SOCKET_VARIABLE] = str(descriptor)
-        self._workers = [
-            Child("storage_service.app.process.worker", (descriptor,)) for _ in range(settings.workers)
-        ]
-        self._shared = words.Shared(Layout(settings.storage_path).shared)
+        os.environ[SOCKET_VARIABLE] = str(listener)
+        self._workers = [Child("storage_service.app.process.worker", (listener,)) for _ in range(workers)]
+        self._shared = shared
+        self._greeting = greeting
         self._stopping = False
+        self._checked = -SUSPECT_SECONDS
 
-    def run(self, on_ready: Callable[[], None]) -> int:
+    def run(self) -> int:
         """Until SIGTERM or SIGINT; the exit code."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
-        told = False
         while not self._stopping:
-            for child in (self._jobs, *self._workers):
-                if not child.is_running():
-                    if child.exit_code() == REFUSED:
-                        self._end()
-                        return REFUSED
-                    child.start()
-            if not told and self._shared[words.VOLUME] == words.READY:
-                told = True
-                on_ready()
+            if not self._keep_running():
+                self._end()
+                return REFUSED
+            if self._shared[words.VOLUME] == words.SUSPECT:
+                self._check()
+            if self._greeting and self._shared[words.VOLUME] == words.READY:
+                print(self._greeting, flush=True)
+                self._greeting = ""
             time.sleep(WATCH_SECONDS)
         self._end()
         return 0
+
+    def _keep_running(self) -> bool:
+        """Start what is not running; False when a child was refused and would be again."""
+        for child in (self._jobs, *self._workers):
+            if not child.is_running():
+                if child.exit_code() == REFUSED:
+                    return False
+                child.start()
+        return True
+
+    def _check(self) -> None:
+        """The catalog reads as damaged: end everything that has it open, and let a fresh jobs process look thoroughly."""
+        if time.monotonic() - self._checked < SUSPECT_SECONDS:
+            log.error("the catalog reads as damaged again: read-only until the disk is checked and the service restarted")
+            self._shared[words.VOLUME] = words.READ_ONLY
+            return
+        log.error("the catalog reads as damaged; everything stops while it is checked")
+        for child in (self._jobs, *self._workers):
+            child.ask()
+        for child in (self._jobs, *self._workers):
+            child.stop(JOBS_SECONDS)
+        self._shared[words.VOLUME] = words.REBUILDING
+        self._checked = time.monotonic()
+        os.environ[THOROUGH_VARIABLE] = "1"  # for every later start too: this disk has shown damage
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self._stopping = True
@@ -114,49 +134,12 @@ class Supervisor:
         self._jobs.stop(JOBS_SECONDS)
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket that children inherit.
-
-    Raises:
-        PortTaken: with the one line to show.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    found = socket.socket(family, socket.SOCK_STREAM)
-    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        found.bind((host, port))
-    except OSError as error:
-        found.close()
-        raise PortTaken(f"Cannot listen on {host}:{port}: {error.strerror}. Is another service there? Set PORT") from None
-    found.listen(BACKLOG)
-    found.set_inheritable(True)
-    return found
-
-
-def serve(announce: Callable[[Settings, str | None], None]) -> int:
-    """Run the service until it is told to stop; the exit code. `announce` is called once it is ready, with the settings
-    and a warning, if there is one. What is refused is said in one line on stderr."""
-    try:
-        settings = load()
-        warning = check_secret(settings, settings.host)
-        open_volume(settings.storage_path, settings.storage_id)
-        layout = Layout(settings.storage_path)
-        os.environ[GROUP_VARIABLE] = f"serve-{os.getpid()}"
-        membership = join(layout, os.environ[GROUP_VARIABLE])
-        listener = listen(settings.host, settings.port)
-    except (BadSettings, WeakSecret, VolumeRefused, PortTaken) as error:
-        print(f"storage: {error}", file=sys.stderr)  # noqa: T201
-        return REFUSED
-    os.set_inheritable(membership.descriptor, False)
-    return Supervisor(settings, listener.fileno()).run(lambda: announce(settings, warning))
-
-
 def main() -> int:
-    """Without the command line's words: `python -m storage_service.app.process.supervisor`."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    from storage_service.app.process.greeting import announce
-
-    return serve(announce)
+    launch = json.loads(os.environ.pop(LAUNCH_VARIABLE))
+    os.set_inheritable(launch["lock"], False)  # held by this process alone
+    shared = words.Shared(Path(launch["shared"]))
+    return Supervisor(launch["workers"], launch["listener"], shared, launch["greeting"]).run()
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import sys
 import uvicorn
 
 from storage_service.app.core.config import load
-from storage_service.app.process.supervisor import DRAIN_SECONDS, SOCKET_VARIABLE
+from storage_service.app.process.agreement import DRAIN_SECONDS, SOCKET_VARIABLE
 from storage_service.app.process.system import die_with_parent
 
 

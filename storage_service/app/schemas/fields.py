@@ -61,6 +61,4 @@ ContentType = Annotated[str, Field(max_length=255, pattern=PRINTABLE)]
 FutureTime = Annotated[AwareDatetime, AfterValidator(_future)]
 Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME_CHARS)]
 Count = Annotated[int, Field(ge=0, le=MAX_COUNT)]
-TypeRules = Annotated[
-    list[Annotated[str, Field(max_length=255)]], Field(max_length=100), AfterValidator(_type_rules)
-]
+TypeRules = Annotated[list[Annotated[str, Field(max_length=255)]], Field(max_length=100), AfterValidator(_type_rules)]

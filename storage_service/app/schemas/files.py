@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from storage_service.app.core.objects import Bucket, Version
 from storage_service.app.edge.names import iso, quote_key
@@ -83,8 +83,6 @@ class Checksums(BaseModel):
 class FileOut(BaseModel):
     """One file. Some values stand under several names: each generation of clients has its own."""
 
-    model_config = ConfigDict(title="File")
-
     id: str = Field(description="Stable id: survives overwrite and move")
     file_id: str = Field(description="The same as `id`")
     filename: str = Field(description="The key")
@@ -115,7 +113,5 @@ class FileOut(BaseModel):
 
 class UploadOut(FileOut):
     """The file that was stored, at the top level and under `file`."""
-
-    model_config = ConfigDict(title="Upload")
 
     file: FileOut

@@ -1,1 +1,1 @@
-"""Routes of the JSON door, a file per matter. A route declares its action with `allow`; `cold` and `dispatch` collect them."""
+"""Routes of the JSON door, a file per matter. `cold` and `dispatch` collect them; each declares its action."""

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
@@ -37,33 +38,37 @@ CSP_PDF: Header = (b"content-security-policy", _SHOWN + b"; object-src 'self'")
 
 UNNAMED = frozenset({"", "1", "true"})  # `?download` alone asks for an attachment by its own name
 VISIBLE = re.compile(r"[\t -~\x80-\xff]+")
-KEPT = (
-    ("content_encoding", b"content-encoding"),
-    ("content_language", b"content-language"),
-    ("crc64nvme", b"x-checksum-crc64nvme"),
-    ("sha256", b"x-checksum-sha256"),
-)
+KEPT = (("content_encoding", b"content-encoding"), ("content_language", b"content-language"))
+CHECKSUMS = (("crc64nvme", b"x-checksum-crc64nvme"), ("sha256", b"x-checksum-sha256"))
 
 
-def render_head(
-    version: Version, bucket: Bucket, style: Style, query: Mapping[str, str]
-) -> list[Header]:
+class Shown(NamedTuple):
+    """What a content type means for a browser."""
+
+    header: Header
+    is_safe: bool  # to be shown in place
+    policy: Header  # if it is
+
+
+def render_head(version: Version, bucket: Bucket, style: Style, query: Mapping[str, str]) -> list[Header]:
     """All headers of a 200 but Content-Length."""
     doc = orjson.loads(version.doc)
-    recorded = _sane(doc.get("content_type")) or OCTET_STREAM
-    content_type = _retyped(query.get("content_type")) if style.retype and query else None
-    content_type = content_type or recorded
-    inline = style.inline and "download" not in query and is_inline_safe(content_type)
+    retyped = _retyped(query.get("content_type")) if style.retype and query else None
+    shown = _shown(retyped or doc.get("content_type") or OCTET_STREAM)
+    inline = style.inline and shown.is_safe and "download" not in query
     headers = [
-        (b"content-type", content_type.encode("latin-1")),
+        shown.header,
         (b"content-disposition", _disposition(version.key, doc, inline, query.get("download"))),
         *_validators(version, _cache(doc, bucket, style)),
         RANGES,
         NOSNIFF,
-        _policy(content_type) if inline else CSP_CLOSED,
+        shown.policy if inline else CSP_CLOSED,
     ]
+    for field, name in CHECKSUMS:
+        if value := doc.get(field):
+            headers.append((name, value.encode()))
     for field, name in KEPT:
-        if value := _sane(doc.get(field)):
+        if field in doc and (value := _sane(doc[field])):
             headers.append((name, value.encode("latin-1")))
     return headers
 
@@ -99,19 +104,22 @@ def _retyped(asked: str | None) -> str | None:
 
 def _disposition(key: str, doc: Mapping[str, Any], inline: bool, name: str | None) -> bytes:
     kind: Disposition = "inline" if inline else "attachment"
-    stored = _sane(doc.get("content_disposition"))
-    if stored and name is None:
+    stored = _sane(doc.get("content_disposition")) if name is None else None
+    if stored:
         stored_kind = stored.partition(";")[0].strip().lower()
         # Its owner may ask for an attachment always, for inline only where the route allows it.
-        if stored_kind == "attachment" or stored_kind == kind:
+        if stored_kind in {"attachment", kind}:
             return stored.encode("latin-1")
     if name is None or name in UNNAMED:
         name = key.rpartition("/")[2] or key
     return content_disposition(kind, name)
 
 
-def _policy(content_type: str) -> Header:
-    return CSP_PDF if essence(content_type) == "application/pdf" else CSP_SHOWN
+@lru_cache(maxsize=1024)
+def _shown(content_type: str) -> Shown:
+    sane = _sane(content_type) or OCTET_STREAM
+    policy = CSP_PDF if essence(sane) == "application/pdf" else CSP_SHOWN
+    return Shown((b"content-type", sane.encode("latin-1")), is_inline_safe(sane), policy)
 
 
 def _sane(value: object) -> str | None:

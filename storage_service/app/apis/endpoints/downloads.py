@@ -14,8 +14,9 @@ from storage_service.app.apis.endpoints.download_head import (
     render_head,
 )
 from storage_service.app.apis.hot import Target
+from storage_service.app.apis.resolve import no_such_version
 from storage_service.app.core.downloads import Download
-from storage_service.app.core.errors import NoSuchBucket, NoSuchKey, NoSuchVersion, NotModified
+from storage_service.app.core.errors import NoSuchBucket, NoSuchKey, NoSuchVersion, NotModified, StorageError
 from storage_service.app.core.objects import Bucket, Span, Version, is_uuid
 from storage_service.app.core.security import Principal, authorize
 from storage_service.app.edge.conditions import Conditions, check, if_range_holds, parse_conditions
@@ -81,9 +82,7 @@ class Downloads:
         style = SIGNED_INLINE if grant.disposition == "inline" else ATTACHMENT
         await self._serve(request, target, grant.principal, style)
 
-    async def _serve(
-        self, request: Request, target: Target, principal: Principal, style: Style
-    ) -> None:
+    async def _serve(self, request: Request, target: Target, principal: Principal, style: Style) -> None:
         conditions = parse_conditions(request)
         guard = None if conditions is None else Guard(conditions, request.method)
         version_id = request.query.get("version_id") or None
@@ -92,9 +91,7 @@ class Downloads:
         except NotModified:
             if guard is None or guard.bucket is None or guard.version is None:
                 raise
-            await send_empty(
-                request.send, 304, not_modified_headers(guard.version, guard.bucket, style)
-            )
+            await send_empty(request.send, 304, not_modified_headers(guard.version, guard.bucket, style))
             return
         if isinstance(found, Download):
             await _send(request, bucket, found, style)
@@ -107,10 +104,10 @@ class Downloads:
         try:
             bucket = await self._store.bucket(asked.target.bucket)
             return bucket, await self._read(asked, bucket, asked.target.key)
-        except (NoSuchBucket, NoSuchKey, NoSuchVersion):
+        except (NoSuchBucket, NoSuchKey, NoSuchVersion) as error:
             named = await self._by_id(asked, bucket)
             if named is None:
-                raise
+                raise _in_words(error, asked, bucket) from None
         bucket, key = named
         return bucket, await self._read(asked, bucket, key)
 
@@ -144,6 +141,12 @@ class Downloads:
             return None
         place = await self._locate(file_id, asked.request.scope["headers"])
         return None if place is None else (await self._store.bucket(place[0]), place[1])
+
+
+def _in_words(error: StorageError, asked: Asked, bucket: Bucket | None) -> StorageError:
+    if bucket is None or asked.version_id is None:
+        return error
+    return no_such_version(bucket, asked.target.key, asked.version_id)
 
 
 async def _send(request: Request, bucket: Bucket, download: Download, style: Style) -> None:

@@ -1,10 +1,13 @@
 """Lists of a bucket's files: pages by cursor in key order, pages by offset sorted and searched (contract §4.2)."""
 
+import json
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
-import orjson
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 from starlette.responses import Response
@@ -19,8 +22,11 @@ from storage_service.app.schemas.files import FileOut, file_record
 
 PAGE = 1000  # the most a page gives, and what it gives unasked: generation A's clients expect all there is
 MAX_LIMIT = 2**31 - 1
+MAX_PREFIX_HEADER_BYTES = 4096  # common servers and clients take 8 KiB for all headers together
+LAST = chr(0x10FFFF)
+CURSOR = re.compile(r"(?P<run>[0-9]{1,4}):(?P<key>.*)", re.ASCII | re.DOTALL)
 
-router = APIRouter(route_class=DoorRoute, tags=["files"])
+router = APIRouter(route_class=DoorRoute, strict_content_type=False, tags=["files"])
 
 
 class Envelope(BaseModel):
@@ -50,12 +56,13 @@ class Wanted(BaseModel):
         return bool(self.offset or self.search or self.sort != "name" or self.order != "asc")
 
 
-class Page(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Page:
     """What was found. `next` holds the query fields that lead on."""
 
-    versions: list[Version]
-    prefixes: list[str] = []
-    next: dict[str, str | int] | None = None
+    versions: Sequence[Version]
+    prefixes: Sequence[str] = ()
+    next: Mapping[str, str | int] | None = None
     total: int | None = None
 
 
@@ -91,7 +98,7 @@ async def _by_cursor(call: Caller, bucket: Bucket, wanted: Wanted) -> Page:
     query = ListQuery(wanted.prefix, wanted.delimiter, parse_cursor(wanted.cursor), min(wanted.limit, PAGE))
     listing = await call.store.list_objects(bucket, query)
     onward = {"cursor": render_cursor(listing.cursor)} if listing.cursor else None
-    return Page.model_construct(versions=listing.versions, prefixes=list(listing.prefixes), next=onward, total=None)
+    return Page(listing.versions, listing.prefixes, onward)
 
 
 async def _by_offset(call: Caller, bucket: Bucket, wanted: Wanted) -> Page:
@@ -100,12 +107,12 @@ async def _by_offset(call: Caller, bucket: Bucket, wanted: Wanted) -> Page:
     versions, total = await call.store.page_objects(bucket, query)
     after = wanted.offset + len(versions)
     onward = {"offset": after} if versions and after < total else None
-    return Page.model_construct(versions=versions, prefixes=[], next=onward, total=total)
+    return Page(versions, next=onward, total=total)
 
 
 def _answer(call: Caller, bucket: Bucket, wanted: Wanted, page: Page) -> Response:
-    files = [file_record(version, bucket, call.context.names) for version in page.versions]
     headers = _headers(wanted, page)
+    files = [file_record(version, bucket, call.context.names) for version in page.versions]
     if not wanted.envelope:
         return Json(files, headers=headers)
     cursor = page.next.get("cursor") if page.next else None
@@ -122,10 +129,96 @@ def _headers(wanted: Wanted, page: Page) -> dict[str, str]:
         headers["X-Next-Cursor"] = str(page.next["cursor"])
     if page.total is not None:
         headers["X-Total-Count"] = str(page.total)
-    if wanted.delimiter:
-        headers["X-Common-Prefixes"] = _ascii_json(page.prefixes)
+    if wanted.delimiter and not wanted.envelope:
+        headers["X-Common-Prefixes"] = _prefix_header(page.prefixes)
     return headers
 
 
 def _plain(fields: dict[str, Any]) -> dict[str, Any]:
     return {name: "true" if value is True else value for name, value in fields.items()}
+
+
+def _prefix_header(prefixes: Sequence[str]) -> str:
+    text = json.dumps(list(prefixes), separators=(",", ":"))  # ASCII, as a header must be
+    if len(text) > MAX_PREFIX_HEADER_BYTES:
+        raise InvalidArgument("So many prefixes do not fit into a header: ask with envelope=true, or a smaller limit")
+    return text
+
+
+def render_cursor(after: str) -> str:
+    """An opaque word for a URL. The cursor behind a common prefix ends in a long run of the last character."""
+    short = after.rstrip(LAST)
+    return urlsafe_b64encode(f"{len(after) - len(short)}:{short}".encode()).rstrip(b"=").decode()
+
+
+def parse_cursor(cursor: str) -> str:
+    """The inverse; empty for the first page. Raises: InvalidArgument."""
+    if not cursor:
+        return ""
+    try:
+        text = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4)).decode()
+    except ValueError:
+        text = ""
+    match = CURSOR.fullmatch(text)
+    if match is None:
+        raise InvalidArgument("The cursor is not one of this service")
+    return match["key"] + LAST * int(match["run"])
+
+
+@router.get(
+    "/files/versions/{bucket}/{key:key}",
+    operation_id="files.versions",
+    summary="All versions of a file, newest first",
+    response_model=list[VersionOut],
+    responses=problems(401, 403, 404),
+)
+@allow("read_object_meta")
+async def list_versions(
+    call: Call,
+    bucket: BucketName,
+    key: KeyOrId,
+    trash: Annotated[bool, Query(description="Also what was deleted and can be brought back; for its owner.")] = False,
+) -> Response:
+    """Delete markers too."""
+    found = await call.bucket(bucket)
+    if trash:
+        await call.bucket(bucket, "delete_object")
+    name = await _key_of(call, found, key)
+    versions = await call.store.list_versions(found, name, trash=trash)
+    if not versions:
+        raise no_such_file(found, key)
+    newest = next((version for version in versions if version.gone_ms is None), None)
+    return Json([version_record(version, latest=version is newest) for version in versions])
+
+
+async def _key_of(call: Caller, bucket: Bucket, key: str) -> str:
+    """The key itself, or that of the file with this id: a key all of whose versions are dead has no head."""
+    if not is_uuid(key):
+        return key
+    try:
+        return (await find_file(call.store, bucket, key)).key
+    except NoSuchKey:
+        return key
+
+
+@router.get(
+    "/api/v1/trash/{bucket}",
+    operation_id="trash.list",
+    summary="Deleted files that can be brought back",
+    response_model=TrashOut,
+    responses=problems(400, 401, 403, 404, 422),
+)
+@allow("delete_object")
+async def list_trash(
+    call: Call,
+    bucket: BucketName,
+    prefix: Annotated[str, Query(max_length=1024)] = "",
+    cursor: Annotated[str, Query(max_length=4096)] = "",
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = PAGE,
+) -> Response:
+    """The newest kept version of each key that is no longer there, by key."""
+    found = await call.bucket(bucket)
+    most = min(limit, PAGE)
+    versions = await call.store.list_trash(found, prefix, parse_cursor(cursor), most)
+    onward = render_cursor(versions[-1].key) if len(versions) == most else None
+    return Json({"files": [version_record(version) for version in versions], "cursor": onward})

@@ -23,7 +23,12 @@ from storage_service.app.core.objects import Bucket, now_ms
 MOST_CHANGES = 256  # a transaction; what a few milliseconds gather
 MOST_BYTES = 4 << 20
 # Errors after which nothing on this disk may be trusted to be written. Source: sqlite.org/rescode.html
-BROKEN = (apsw.IOError, apsw.CorruptError, apsw.NotADBError, apsw.ReadOnlyError, apsw.CantOpenError)
+BROKEN = (apsw.IOError, apsw.ReadOnlyError, apsw.CantOpenError)
+DAMAGED = (apsw.CorruptError, apsw.NotADBError)
+
+
+class CatalogReplaced(Exception):
+    """Another file stands under the catalog's name than the one that was opened."""
 
 
 class Waiting(NamedTuple):
@@ -128,13 +133,14 @@ class Committer:
         """One transaction. A change that may not be made is left out; its neighbours go on."""
         try:
             if _identity(self._path) != self._identity:
-                raise apsw.IOError("the catalog's file was replaced")
+                raise CatalogReplaced
             return self._transact(changes)
         except apsw.FullError:
             self._roll_back()
             return [InsufficientStorage("The disk is full")] * len(changes)
-        except BROKEN:
-            self._shared[words.VOLUME] = words.READ_ONLY
+        except (*BROKEN, *DAMAGED, CatalogReplaced) as error:
+            broken = isinstance(error, BROKEN)
+            self._shared[words.VOLUME] = words.READ_ONLY if broken else words.SUSPECT
             self._roll_back()
             return [ServiceUnavailable("The disk failed; the outcome is unknown")] * len(changes)
         except (apsw.Error, OSError) as error:
@@ -151,9 +157,7 @@ class Committer:
     def _transact(self, changes: list[Change]) -> list[Result]:
         self._connection.execute("BEGIN IMMEDIATE")
         start = last_sequence(self._connection)
-        moment = Moment(
-            now_ms(), start, grace_ms=self._keeping.grace_ms, trash_ms=self._keeping.trash_ms
-        )
+        moment = Moment(now_ms(), start, grace_ms=self._keeping.grace_ms, trash_ms=self._keeping.trash_ms)
         rows = Transaction(self._connection, self._bucket)
         rows.prefetch([_place(change) for change in changes if isinstance(change, PutVersion)])
         results = [self._one(change, rows, moment) for change in changes]
@@ -200,12 +204,18 @@ def _weight(change: Change) -> int:
 
 
 def _identity(path: str) -> tuple[int, int]:
-    found = os.stat(path)
+    """Raises CatalogReplaced where nothing stands any more."""
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        raise CatalogReplaced from None
     return found.st_dev, found.st_ino
 
 
 def unavailable(shared: Shared) -> ServiceUnavailable:
     """Why nothing can be written now."""
+    if shared[words.VOLUME] == words.SUSPECT:
+        return ServiceUnavailable("The catalog reads as damaged and is being checked")
     if shared[words.VOLUME] == words.REBUILDING:
         done, total = shared[words.DONE], shared[words.TOTAL]
         return ServiceUnavailable(f"The catalog is being rebuilt from sidecars: {done} of {total} objects read")

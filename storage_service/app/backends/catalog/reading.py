@@ -139,7 +139,7 @@ class Reader:
         found = self.connection.execute(sql, (*values, query.limit, query.offset))
         return [version_of(row) for row in found], int(total)
 
-    def versions(self, bucket: int, key: str, *, trash: bool = False) -> list[Version]:
+    def versions(self, bucket: int, key: str, trash: bool = False) -> list[Version]:
         """All versions of a key, newest first; `trash` adds those that were ended and can still be brought back."""
         gone = "" if trash else " AND gone_ms IS NULL"
         sql = (

@@ -17,7 +17,8 @@ from storage_service.app.core.objects import Bucket, Usage, Version
 
 Row = TypeVar("Row")
 
-WIDEST = 64  # rows a statement; powers of two keep the number of distinct statements small
+WIDEST = 64  # rows a statement
+EXACT = 16  # up to here each number of rows has a prepared statement of its own
 USAGE_COLUMNS = "objects,bytes,noncurrent,noncurrent_bytes,upload_bytes,trash,trash_bytes"
 
 INSERT_HEAD = f"INSERT INTO objects({COLUMNS}) VALUES "  # noqa: S608 (our own column names)
@@ -222,10 +223,11 @@ class Transaction:
 
 
 def _chunks(rows: Sequence[Row]) -> list[Sequence[Row]]:
-    """Cut into pieces whose lengths are powers of two, the widest first."""
+    """Cut into few pieces of few different lengths: one piece up to `EXACT` rows, else multiples of it and a rest."""
     pieces, start = [], 0
     while start < len(rows):
-        width = min(WIDEST, 1 << (len(rows) - start).bit_length() - 1)
+        left = len(rows) - start
+        width = left if left <= EXACT else min(WIDEST, left - left % EXACT)
         pieces.append(rows[start : start + width])
         start += width
     return pieces

@@ -171,9 +171,7 @@ class Settling:
             text = orjson.dumps(sequences[start : start + MARKED_AT_ONCE]).decode()
             with self._transaction() as connection:
                 connection.execute("DELETE FROM bodies WHERE seq IN (SELECT value FROM json_each(?))", (text,))
-                connection.execute(
-                    "UPDATE journal SET doc=NULL WHERE seq IN (SELECT value FROM json_each(?))", (text,)
-                )
+                connection.execute("UPDATE journal SET doc=NULL WHERE seq IN (SELECT value FROM json_each(?))", (text,))
         if settled_below is not None:
             self.set_state("settled", settled_below)
 
@@ -210,9 +208,7 @@ class Settling:
 
     def due_dead(self, now_ms: int, limit: int) -> list[Version]:
         """Ended versions whose time is over and whose end is settled, oldest first."""
-        sql = (
-            f"SELECT {DEAD_COLUMNS} FROM others WHERE due_ms<=? AND gone_seq<=? ORDER BY due_ms LIMIT ?"  # noqa: S608
-        )
+        sql = f"SELECT {DEAD_COLUMNS} FROM others WHERE due_ms<=? AND gone_seq<=? ORDER BY due_ms LIMIT ?"  # noqa: S608
         rows = self._connection.execute(sql, (now_ms, int(self.state("settled") or 0), limit))
         return [version_of(row) for row in rows]
 
@@ -237,6 +233,14 @@ class Settling:
                 if not version.is_marker:
                     add_usage(connection, "bucket", str(version.bucket), delta)
                     add_usage(connection, "owner", owners.get(version.bucket, ""), delta)
+
+    def hasten(self, version_id: str, due_ms: int) -> bool:
+        """Let garbage take a dead version no later than `due_ms`; whether there was one."""
+        with self._transaction() as connection:
+            connection.execute(
+                "UPDATE others SET due_ms=min(due_ms,?) WHERE vid=? AND gone_ms IS NOT NULL", (due_ms, version_id)
+            )
+            return bool(connection.changes())
 
     def closed_buckets(self, before_ms: int) -> list[tuple[int, str, str]]:
         """(number, uuid, owner) of deleted, put-away buckets whose days in the trash are over."""

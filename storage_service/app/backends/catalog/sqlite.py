@@ -1,12 +1,16 @@
 """The catalog as the core sees it: the committer for changes, the reader for everything else."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import apsw
 
 from storage_service.app.backends import shared as words
-from storage_service.app.backends.catalog.committer import Committer
+from storage_service.app.backends.catalog.committer import DAMAGED, Committer, unavailable
 from storage_service.app.backends.catalog.reading import Reader
 from storage_service.app.backends.shared import Shared
 from storage_service.app.core.changes import Change, Outcome
+from storage_service.app.core.errors import ServiceUnavailable
 from storage_service.app.core.objects import (
     Bucket,
     ChangeRecord,
@@ -17,6 +21,9 @@ from storage_service.app.core.objects import (
     Usage,
     Version,
 )
+
+
+Result = TypeVar("Result")
 
 
 class SqliteCatalog:
@@ -34,35 +41,44 @@ class SqliteCatalog:
         return self._shared[words.BUCKETS]
 
     def buckets(self) -> list[Bucket]:
-        return self._reader.buckets()
+        return self._ask(self._reader.buckets)
 
     def find(self, bucket: int, key: str) -> Found | None:
-        return self._reader.find(bucket, key)
+        return self._ask(self._reader.find, bucket, key)
 
     def find_version(self, bucket: int, key: str, version_id: str) -> Found | None:
-        return self._reader.find_version(bucket, key, version_id)
+        return self._ask(self._reader.find_version, bucket, key, version_id)
 
     def find_file(self, bucket: int, file_id: str) -> Version | None:
-        return self._reader.find_file(bucket, file_id)
+        return self._ask(self._reader.find_file, bucket, file_id)
 
     def list_keys(self, bucket: int, query: ListQuery, now_ms: int) -> Listing:
-        return self._reader.list_keys(bucket, query, now_ms)
+        return self._ask(self._reader.list_keys, bucket, query, now_ms)
 
     def page(self, bucket: int, query: PageQuery, now_ms: int) -> tuple[list[Version], int]:
-        return self._reader.page(bucket, query, now_ms)
+        return self._ask(self._reader.page, bucket, query, now_ms)
 
     def versions(self, bucket: int, key: str, *, trash: bool = False) -> Sequence[Version]:
-        return self._reader.versions(bucket, key, trash=trash)
+        return self._ask(self._reader.versions, bucket, key, trash)
 
     def trash(self, bucket: int, prefix: str, after: str, limit: int) -> Sequence[Version]:
-        return self._reader.trash(bucket, prefix, after, limit)
+        return self._ask(self._reader.trash, bucket, prefix, after, limit)
 
     def usage(self, scope: str, name: str) -> Usage:
-        return self._reader.usage(scope, name)
+        return self._ask(self._reader.usage, scope, name)
 
     def usages(self, scope: str) -> dict[str, Usage]:
-        return self._reader.usages(scope)
+        return self._ask(self._reader.usages, scope)
 
     def changes(self, after: int, limit: int) -> list[ChangeRecord]:
-        return self._reader.changes(after, limit)
+        return self._ask(self._reader.changes, after, limit)
 
+    def _ask(self, question: Callable[..., Result], *values: object) -> Result:
+        """The reader's answer. Raises ServiceUnavailable when the catalog cannot be read, and tells the others why."""
+        try:
+            return question(*values)
+        except DAMAGED:
+            self._shared[words.VOLUME] = words.SUSPECT
+            raise unavailable(self._shared) from None
+        except apsw.Error as error:
+            raise ServiceUnavailable(f"The catalog cannot be read: {type(error).__name__}") from None

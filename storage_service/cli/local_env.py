@@ -1,8 +1,8 @@
 """What run.sh adds for a start on one machine: secrets in `.env`, local values for the rest.
 
-Prints a line `NAME=value` for every default that neither the environment nor `.env` sets; run.sh
-exports them. Secrets are written to `.env` only. A name that is set, even to nothing, is the
-owner's word and stays.
+`python -m storage_service.cli.local_env` prints a line `NAME=value` for every default that neither the
+environment nor `.env` sets; run.sh exports them. Secrets are written to `.env` only. A name that is set,
+even to nothing, is the owner's word and stays. `storage keys generate` adds the same secrets.
 """
 
 import os
@@ -32,24 +32,24 @@ def present(env_file: Path, environ: Mapping[str, str]) -> dict[str, str]:
     return found | {name.upper(): value for name, value in environ.items()}
 
 
-def add_secrets(env_file: Path, settings: Mapping[str, str]) -> None:
-    """Append the missing secrets; present lines are not touched."""
-    missing = [
-        f"{names[0]}={make()}\n"
-        for names, make in SECRETS.items()
-        if not settings.keys() & {*names}
-    ]
+def add_secrets(env_file: Path, settings: Mapping[str, str]) -> list[str]:
+    """Append the missing secrets; present lines are not touched. The names of what was added.
+
+    Raises: OSError when the file cannot be written.
+    """
+    missing = {names[0]: make() for names, make in SECRETS.items() if not settings.keys() & {*names}}
     if not missing:
-        return
+        return []
     new = not env_file.exists()
     before = HEADER.encode() if new else env_file.read_bytes()
     gap = "\n" if before and not before.endswith(b"\n") else ""
     # Appended in place: .env may be a link to a shared file, or belong to somebody else.
     descriptor = os.open(env_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, MODE)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write((HEADER if new else gap) + "".join(missing))
+        file.write((HEADER if new else gap) + "".join(f"{name}={value}\n" for name, value in missing.items()))
         file.flush()
         os.fsync(file.fileno())  # a key that is lost takes every link signed with it along
+    return [*missing]
 
 
 def local_defaults(settings: Mapping[str, str]) -> dict[str, str]:

@@ -1,0 +1,134 @@
+"""Where a process of the service spends its time under load: `bench/profile.sh put|get|jobs`.
+
+py-spy looks at the stacks of all threads from outside, many times a second. A share is of the
+samples of one thread in which it was at work; `self` counts the innermost function, `all` each
+function once per sample.
+"""
+
+import argparse
+import contextlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from bench.load import Drive, Generator, Play
+from bench.machine import is_on_disk
+from bench.main import PLACES
+from bench.phases import get_plays
+from bench.processes import Server
+from bench.rounds import CLIENTS, FULL, Bench, puts
+
+PER_SECOND = 250
+LEAD_SECONDS = 1.0  # the load begins before the first sample and ends after the last
+WORKER, JOBS = "app.process.worker", "app.process.jobs"
+
+
+class Share(NamedTuple):
+    """Of one thread's samples, in 0 to 1."""
+
+    name: str
+    own: float
+    total: float
+
+
+def shares(stacks: str) -> dict[str, tuple[int, list[Share]]]:
+    """Samples and functions of each thread, the busiest first, of py-spy's raw format."""
+    own: dict[str, Counter[str]] = {}
+    total: dict[str, Counter[str]] = {}
+    for line in stacks.splitlines():
+        frames, _, count = line.rpartition(" ")
+        thread, *names = (_name(frame) for frame in frames.split(";"))
+        if names:
+            own.setdefault(thread, Counter())[names[-1]] += int(count)
+            total.setdefault(thread, Counter()).update(dict.fromkeys(names, int(count)))
+    found = {}
+    for thread in sorted(own, key=lambda name: -own[name].total()):
+        samples = own[thread].total()
+        all_shares = [
+            Share(name, own[thread][name] / samples, count / samples) for name, count in total[thread].items()
+        ]
+        found[thread] = (samples, sorted(all_shares, key=lambda share: (-share.own, -share.total)))
+    return found
+
+
+def _name(frame: str) -> str:
+    """Without the line: a function is one entry, wherever in it the time went."""
+    if frame.startswith("thread ("):
+        return frame.partition(": ")[2].rstrip('"') or frame
+    return frame.rpartition(":")[0] + ")" if frame.endswith(")") and ":" in frame else frame
+
+
+def render(stacks: str, most: int) -> str:
+    """Two lists for each thread: by own time, then by all time."""
+    lines = []
+    for thread, (samples, found) in shares(stacks).items():
+        lines += [f"\n{thread}: {samples} samples at work", "   self    all  function"]
+        lines += [f"  {s.own:5.1%}  {s.total:5.1%}  {s.name}" for s in found[:most]]
+        lines += ["  by all:"]
+        by_total = sorted(found, key=lambda share: -share.total)
+        lines += [f"  {s.own:5.1%}  {s.total:5.1%}  {s.name}" for s in by_total[:most]]
+    return "\n".join(lines)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="bench/profile.sh", description=__doc__)
+    parser.add_argument("what", choices=("put", "get", "jobs"), help="jobs: the jobs process under PUTs")
+    parser.add_argument("--seconds", type=int, default=8)
+    parser.add_argument("--most", type=int, default=30, help="functions in each list")
+    parser.add_argument("--native", action="store_true", help="C functions too")
+    parser.add_argument("--py-spy", default=shutil.which("py-spy"), help="default: the one on PATH")
+    parser.add_argument("--s3load", type=Path, required=True, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.py_spy is None:
+        parser.error("py-spy is not on PATH: pip install py-spy, or say where it is by --py-spy")
+    parent = next(place for place in PLACES if is_on_disk(place))
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    with tempfile.TemporaryDirectory(prefix="storage-bench-", dir=parent) as directory:
+        bench = Bench(FULL, Path(directory), Generator(options.s3load.absolute(), Path(directory)))
+        with _loaded(bench, options.what) as (server, plays):
+            print(_profile(bench, server, plays, options))
+    return 0
+
+
+@contextlib.contextmanager
+def _loaded(bench: Bench, what: str) -> Iterator[tuple[Server, list[Play]]]:
+    """A service with one worker, and what to ask of it."""
+    if what == "get":
+        with bench.filled("ours", 1) as (server, _):
+            yield server, get_plays(bench.plan.keys, 0)
+    else:
+        with bench.fresh("ours", 1) as (server, place):
+            yield server, puts("p", place)
+
+
+def _profile(bench: Bench, server: Server, plays: Sequence[Play], options: argparse.Namespace) -> str:
+    """Load the server, look at one of its processes meanwhile."""
+    wanted = JOBS if options.what == "jobs" else WORKER
+    pid = next(pid for pid in server.pids() if wanted in command_of(pid))
+    stacks = bench.directory / "stacks"
+    words = [options.py_spy, "record", "--pid", str(pid), "--duration", str(options.seconds)]
+    words += ["--rate", str(PER_SECOND), "--nonblocking", "--threads", "--format", "raw", "--output", str(stacks)]
+    words += ["--native"] if options.native else []
+    get = options.what == "get"
+    drive = Drive(CLIENTS, options.seconds + 2 * LEAD_SECONDS, numbered=not get, wrap=get)
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):  # noqa: S603
+        outcome = bench.generator.run(server, plays, drive)
+    head = (
+        f"{options.what}: {outcome.rate:,.0f} requests/s while being watched, {outcome.errors} errors,"
+        f" {outcome.server_cpu_seconds / outcome.seconds:.2f} cores in all processes of the service"
+    )
+    return head + "\n" + render(stacks.read_text(), options.most)
+
+
+def command_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

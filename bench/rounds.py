@@ -1,0 +1,140 @@
+"""What all phases share: the plan, servers started fresh on their own store, a row per measurement."""
+
+import contextlib
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.client import Client, Wrong
+from bench.load import Drive, Generator, Outcome, Play
+from bench.machine import canary_ms
+from bench.processes import Server
+from bench.targets import BUCKET, TARGETS, Place, ours, tokens
+
+BODY_BYTES = 4096
+SETTLE_SECONDS = 1.0  # after a start: the second worker, the first timers
+DRAIN_SECONDS = 120.0
+CLIENTS = 32
+Row = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How long and how much."""
+
+    warm_seconds: float = 1.0
+    load_seconds: float = 10.0
+    sustained_seconds: float = 60.0
+    keys: int = 50_000
+    uploads: int = 1000
+    upload_seconds: float = 20.0
+    idle_seconds: float = 30.0
+    connections: int = CLIENTS
+
+
+FULL = Plan()
+QUICK = Plan(0.5, 4.0, 15.0, 10_000, 1000, 8.0, 10.0)
+
+
+@dataclass(slots=True)
+class Bench:
+    """One run: its plan, its directories, and the rows found so far."""
+
+    plan: Plan
+    directory: Path
+    generator: Generator
+    rows: list[Row] = field(default_factory=list)
+    _filled: Place | None = None
+
+    def variants(self, round_number: int, names: tuple[str, ...]) -> list[tuple[str, int]]:
+        """Targets with their numbers of workers; the order turns every round."""
+        found = [(name, workers) for workers in (1, 2) for name in names]
+        turn = round_number % len(found)
+        return found[turn:] + found[:turn]
+
+    @contextlib.contextmanager
+    def fresh(self, name: str, workers: int) -> Iterator[tuple[Server, Place]]:
+        """A target with an empty store, which is removed afterwards."""
+        place = Place(self.directory / "store", self.directory)
+        remove(place.store)
+        try:
+            with self._serving(name, workers, place) as server:
+                yield server, place
+        finally:
+            remove(place.store)
+
+    @contextlib.contextmanager
+    def filled(self, name: str, workers: int) -> Iterator[tuple[Server, Place]]:
+        """A target with `plan.keys` settled objects of 4 KiB, made once."""
+        if self._filled is None:
+            self._filled = self._fill()
+        with self._serving(name, workers, self._filled) as server:
+            yield server, self._filled
+
+    @contextlib.contextmanager
+    def _serving(self, name: str, workers: int, place: Place) -> Iterator[Server]:
+        os.sync()  # what others wrote is not ours to wait for
+        with TARGETS[name](workers, place) as server:
+            if name == "ours":
+                client_of(server, place).create_bucket()
+            time.sleep(SETTLE_SECONDS)
+            yield server
+
+    def _fill(self) -> Place:
+        place = Place(self.directory / "filled", self.directory)
+        with ours(2, place) as server:
+            client = client_of(server, place)
+            client.create_bucket()
+            self.generator.run(server, puts("f", place), Drive(CLIENTS, 300, most=self.plan.keys, numbered=True))
+            if client.drain(DRAIN_SECONDS) >= DRAIN_SECONDS:
+                raise Wrong("the filled store did not settle")
+            if (found := client.objects()) != self.plan.keys:
+                raise Wrong(f"{found} objects instead of {self.plan.keys}")
+        return place
+
+    def add(self, phase: str, round_number: int, server: Server, **values: object) -> Row:
+        """Keep one measurement, with what the machine was doing."""
+        row: Row = {
+            "phase": phase,
+            "round": round_number,
+            "target": server.name,
+            "workers": server.workers,
+            **values,
+            "load_average": round(os.getloadavg()[0], 2),
+            "canary_ms": canary_ms(),
+        }
+        self.rows.append(row)
+        return row
+
+
+def client_of(server: Server, place: Place) -> Client:
+    return Client(server.url, tokens(place.secret_key, 1)[0], place.service_key)
+
+
+def puts(prefix: str, place: Place) -> list[Play]:
+    """PUTs of distinct keys, 100 directories wide, with the tokens of several clients."""
+    path = f"/files/upload-direct/{BUCKET}/{prefix}/@@/@@@@@@@@"
+    return [
+        Play("PUT", path, BODY_BYTES, (f"Authorization: Bearer {token}", "Content-Type: image/png"))
+        for token in tokens(place.secret_key, CLIENTS)
+    ]
+
+
+def key_of(prefix: str, number: int) -> str:
+    """The key s3load makes of the path in `puts`."""
+    return f"{prefix}/{number % 100:02d}/{number:08d}"
+
+
+def check_all_there(client: Client, outcome: Outcome) -> None:
+    """Raises: Wrong when fewer objects are there than were acknowledged."""
+    if (found := client.objects()) < outcome.ok:
+        raise Wrong(f"{outcome.ok} acknowledged, {found} there")
+
+
+def remove(directory: Path) -> None:
+    if directory.exists():
+        shutil.rmtree(directory)
+        os.sync()

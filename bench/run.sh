@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Measures the service and what it is compared with, side by side on this machine:
+#
+#     bench/run.sh                                    every figure: 3 rounds, about 35 minutes
+#     bench/run.sh --quick --rounds 1                 a glance: about 3 minutes
+#     bench/run.sh --phases put4k_burst,get4k_public  some of them
+#     bench/run.sh --out record.json                  keep the record; bench/report.py makes the page
+#
+# Needs gcc, 10 GB on a real disk, and a machine that does nothing else. See bench/README.md.
+set -euo pipefail
+cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." >/dev/null
+. bench/tools.sh
+
+exec "$python" -m bench.main --s3load "$s3load" "$@"

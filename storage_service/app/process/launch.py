@@ -1,0 +1,74 @@
+"""`storage serve`: checks the settings, takes the directory, opens the port, and becomes the supervisor.
+
+The settings library is left behind with this program's memory: the supervisor is a fresh, small one.
+"""
+
+import json
+import os
+import socket
+import sys
+
+from storage_service.app.backends.volume import Layout, VolumeRefused, open_volume
+from storage_service.app.core.config import BadSettings, WeakSecret, check_secret, load
+from storage_service.app.group import GROUP_VARIABLE, join
+from storage_service.app.process.agreement import LAUNCH_VARIABLE, REFUSED
+from storage_service.app.process.greeting import render
+from storage_service.app.wiring import plan_of
+
+BACKLOG = 2048  # connections that wait to be accepted
+
+
+class PortTaken(Exception):
+    """Somebody listens there already."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket that children inherit.
+
+    Raises:
+        PortTaken: with the one line to show.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    found = socket.socket(family, socket.SOCK_STREAM)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        found.bind((host, port))
+    except OSError as error:
+        found.close()
+        raise PortTaken(
+            f"Cannot listen on {host}:{port}: {error.strerror}. Is another service there? Set PORT"
+        ) from None
+    found.listen(BACKLOG)
+    found.set_inheritable(True)
+    return found
+
+
+def main() -> int:
+    """Does not return but to refuse: one line on stderr, and the exit code."""
+    try:
+        settings = load()
+        warning = check_secret(settings, settings.host)
+        open_volume(settings.storage_path, settings.storage_id)
+        layout = Layout(settings.storage_path)
+        os.environ[GROUP_VARIABLE] = f"serve-{os.getpid()}"
+        membership = join(layout, os.environ[GROUP_VARIABLE])
+        listener = listen(settings.host, settings.port)
+    except (BadSettings, WeakSecret, VolumeRefused, PortTaken) as error:
+        print(f"storage: {error}", file=sys.stderr)
+        return REFUSED
+    os.environ.update(plan_of(settings).as_variable())
+    os.set_inheritable(membership.descriptor, True)
+    os.environ[LAUNCH_VARIABLE] = json.dumps(
+        {
+            "workers": settings.workers,
+            "listener": listener.fileno(),
+            "lock": membership.descriptor,
+            "shared": str(layout.shared),
+            "greeting": render(settings, warning),
+        }
+    )
+    os.execv(sys.executable, [sys.executable, "-m", "storage_service.app.process.supervisor"])  # noqa: S606 (ourselves)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,34 @@
+"""Asking the running service how it is, over HTTP: what `storage health` prints. Needs no curl in an image."""
+
+from typing import Any
+
+import httpx
+
+from storage_service.app.core.config import BadSettings, load
+from storage_service.app.process.admin import UNUSED_SECRET, Refused
+
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (an address to ask, not to listen on)
+
+
+def health(timeout_seconds: float) -> dict[str, Any]:
+    """`url`, `ready`, `status` and `problems` of the service at PORT; `status` is `down` when nothing answers."""
+    try:
+        settings = load(secret_key=UNUSED_SECRET)
+    except BadSettings as error:
+        raise Refused(str(error)) from None
+    host = EVERYWHERE.get(settings.host, settings.host)
+    url = f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
+    try:
+        # trust_env: a proxy of the environment has no business between a service and its own machine
+        with httpx.Client(base_url=url, timeout=timeout_seconds, trust_env=False) as client:
+            ready = client.get("/readyz").status_code == httpx.codes.OK
+            record = client.get("/health").json()
+    except (httpx.HTTPError, ValueError) as error:
+        detail = f"nothing answers at {url}: {error or type(error).__name__}"
+        return {"url": url, "ready": False, "status": "down", "problems": [detail]}
+    return {
+        "url": url,
+        "ready": ready,
+        "status": str(record.get("status", "unknown")),
+        "problems": list(record.get("problems", ())),
+    }
