@@ -1,8 +1,9 @@
 """Where a process of the service spends its time under load: `bench/profile.sh put|get|jobs`.
 
-py-spy looks at the stacks of all threads from outside, many times a second. A share is of the
-samples of one thread in which it was at work; `self` counts the innermost function, `all` each
-function once per sample.
+py-spy looks at the stacks of all threads from outside, many times a second. It counts samples in which
+a thread holds the GIL: what a worker's one core goes to. With `--waits` it counts all in which a thread
+is not seen to sleep: waits for the disk, for the GIL, and for locks stand out. A share is of one
+thread's samples; `self` counts the innermost function, `all` each function once per sample.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from bench.processes import Server
 from bench.rounds import CLIENTS, FULL, Bench, puts
 
 PER_SECOND = 250
+IDLE_SHARE = 0.99
 LEAD_SECONDS = 1.0  # the load begins before the first sample and ends after the last
 WORKER, JOBS = "app.process.worker", "app.process.jobs"
 
@@ -60,15 +62,19 @@ def shares(stacks: str) -> dict[str, tuple[int, list[Share]]]:
 def _name(frame: str) -> str:
     """Without the line: a function is one entry, wherever in it the time went."""
     if frame.startswith("thread ("):
-        return frame.partition(": ")[2].rstrip('"') or frame
+        return frame.partition(": ")[2].strip('"') or frame
     return frame.rpartition(":")[0] + ")" if frame.endswith(")") and ":" in frame else frame
 
 
 def render(stacks: str, most: int) -> str:
     """Two lists for each thread: by own time, then by all time."""
     lines = []
-    for thread, (samples, found) in shares(stacks).items():
-        lines += [f"\n{thread}: {samples} samples at work", "   self    all  function"]
+    threads = shares(stacks)
+    whole = sum(samples for samples, _ in threads.values())
+    for thread, (samples, found) in threads.items():
+        if found[0].own > IDLE_SHARE:  # a thread of a pool that waits for work looks busy
+            continue
+        lines += [f"\n{thread}: {samples / whole:.0%} of {whole} samples", "   self    all  function"]
         lines += [f"  {s.own:5.1%}  {s.total:5.1%}  {s.name}" for s in found[:most]]
         lines += ["  by all:"]
         by_total = sorted(found, key=lambda share: -share.total)
@@ -81,6 +87,7 @@ def main() -> int:
     parser.add_argument("what", choices=("put", "get", "jobs"), help="jobs: the jobs process under PUTs")
     parser.add_argument("--seconds", type=int, default=8)
     parser.add_argument("--most", type=int, default=30, help="functions in each list")
+    parser.add_argument("--waits", action="store_true", help="threads without the GIL too")
     parser.add_argument("--native", action="store_true", help="C functions too")
     parser.add_argument("--py-spy", default=shutil.which("py-spy"), help="default: the one on PATH")
     parser.add_argument("--s3load", type=Path, required=True, help=argparse.SUPPRESS)
@@ -114,7 +121,7 @@ def _profile(bench: Bench, server: Server, plays: Sequence[Play], options: argpa
     stacks = bench.directory / "stacks"
     words = [options.py_spy, "record", "--pid", str(pid), "--duration", str(options.seconds)]
     words += ["--rate", str(PER_SECOND), "--nonblocking", "--threads", "--format", "raw", "--output", str(stacks)]
-    words += ["--native"] if options.native else []
+    words += ["--native"] * options.native + ["--gil"] * (not options.waits)
     get = options.what == "get"
     drive = Drive(CLIENTS, options.seconds + 2 * LEAD_SECONDS, numbered=not get, wrap=get)
     with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):  # noqa: S603

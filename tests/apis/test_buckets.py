@@ -62,8 +62,9 @@ async def test_body_that_is_no_bucket_is_refused(client: httpx.AsyncClient, body
     refused(answer, answer.status_code)
 
 
-async def test_wrong_credential_is_told_before_a_broken_body(client: httpx.AsyncClient) -> None:
+async def test_wrong_or_missing_credential_is_told_before_a_broken_body(client: httpx.AsyncClient) -> None:
     refused(await client.post("/buckets", content=b"{", headers=BAD), 401, "Invalid authentication credentials")
+    refused(await client.post("/buckets", content=b"{"), 401, "Not authenticated")
 
 
 async def test_body_is_json_whatever_its_type_says(client: httpx.AsyncClient) -> None:

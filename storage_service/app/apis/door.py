@@ -1,6 +1,6 @@
 """What a FastAPI route of this door gets: who calls, and what they may open.
 
-`DoorRoute` asks who it is before a body is parsed: a wrong credential is told before a wrong field.
+`DoorRoute` asks who it is before a body is read: a wrong or missing credential is told before a wrong field.
 """
 
 from collections.abc import Callable, Coroutine
@@ -11,12 +11,13 @@ from fastapi import Depends, Path
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.convertors import PathConvertor, register_url_convertor
+from starlette.exceptions import HTTPException
 from starlette.requests import Request as FrameworkRequest
 from starlette.responses import Response
 
 from storage_service.app.apis.context import Context
-from storage_service.app.apis.resolve import File, action_of, open_bucket, open_file
-from storage_service.app.core.errors import NoSuchBucket, NoSuchKey, ValidationFailed
+from storage_service.app.apis.resolve import File, action_of, demand_login, open_bucket, open_file
+from storage_service.app.core.errors import NoSuchBucket, NoSuchKey, StorageError, ValidationFailed
 from storage_service.app.core.objects import Bucket, is_uuid
 from storage_service.app.core.security import ANONYMOUS, Action, Principal, authorize
 from storage_service.app.core.storage import ObjectStore
@@ -97,11 +98,15 @@ class DoorRoute(APIRoute):
             context: Context = request.app.state.context
             asked = Request(request.scope, request.receive, _no_send)
             principal = ANONYMOUS if action is None else await context.access.resolve(request.scope["headers"])
+            if action is not None:
+                demand_login(context, principal, action)
             request.state.caller = Caller(context, principal, asked, action)
             try:
                 return await handle(request)
             except RequestValidationError as error:
                 raise faults_of(error) from None
+            except HTTPException as error:  # the framework's words for a body that cannot be read
+                raise (error.__cause__ if isinstance(error.__cause__, StorageError) else error) from None
 
         return identify
 

@@ -60,7 +60,7 @@ class Front:
         path = request.path
         scope["path"] = path[:-1] if SLASHED.fullmatch(path) else path
         if request.method in BODIES:
-            receive = _replay(await read_whole(request, MAX_JSON_BYTES))
+            receive = _whole(request)
             # Bodies are JSON whatever they are called: curl calls all it sends a form.
             scope["headers"] = [header for header in scope["headers"] if header[0] != b"content-type"]
         if request.method == "HEAD":  # every GET answers it (RFC 9110 §9.3.2)
@@ -97,15 +97,16 @@ class Front:
         await send_problem(request, error, headers)
 
 
-def _replay(body: bytes) -> Receive:
-    """A receive that hands the body out once, then says the client left."""
-    messages: list[Message] = [
-        {"type": "http.disconnect"},
-        {"type": "http.request", "body": body, "more_body": False},
-    ]
+def _whole(request: Request) -> Receive:
+    """A receive that reads the body when it is first asked, hands it out at once, then says the client left."""
+    asked = False
 
     async def receive() -> Message:
-        return messages.pop() if len(messages) > 1 else messages[0]
+        nonlocal asked
+        if asked:
+            return {"type": "http.disconnect"}
+        asked = True
+        return {"type": "http.request", "body": await read_whole(request, MAX_JSON_BYTES), "more_body": False}
 
     return receive
 

@@ -108,6 +108,8 @@ async def find_file(store: ObjectStore, bucket: Bucket, key: str, version_id: st
 
 
 async def _find_version(store: ObjectStore, bucket: Bucket, key: str, version_id: str) -> File:
+    with suppress(NoSuchVersion):
+        return File(bucket, await store.head_object(bucket, key, version_id))
     for version in await store.list_versions(bucket, key):
         if version.version_id == version_id:
             return File(bucket, version)
@@ -124,10 +126,15 @@ async def _bucket(context: Context, principal: Principal, action: Action, name: 
     except NoSuchBucket:
         if is_uuid(name) and name != name.lower():  # Swift writes ids in capitals
             return await _bucket(context, principal, action, name.lower())
-        if not principal.may_own:
-            with suppress(AccessDenied):  # a missing login is told before a missing bucket (contract §4.1)
-                authorize(principal, action, None, None, context.rules)
+        demand_login(context, principal, action)  # a missing login is told before a missing bucket (contract §4.1)
         raise
+
+
+def demand_login(context: Context, principal: Principal, action: Action) -> None:
+    """Raises: Unauthenticated, where whoever names no user is refused whatever the bucket."""
+    if not principal.may_own and principal.scope is None:
+        with suppress(AccessDenied):
+            authorize(principal, action, None, None, context.rules)
 
 
 def owner_of(version: Version) -> str:

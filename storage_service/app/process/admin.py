@@ -28,7 +28,6 @@ from storage_service.app.backends.volume import Layout, VolumeRefused, open_volu
 from storage_service.app.core.config import BadSettings, load
 from storage_service.app.group import join
 from storage_service.app.keeping import Keeper, Plan, make_blobs, make_keeper
-from storage_service.app.keeping import Keeper, Plan, make_blobs, make_keeper
 from storage_service.app.operations import read_loss
 from storage_service.app.process.recover import rebuild, recover
 from storage_service.app.wiring import make_staging, plan_of
@@ -237,7 +236,6 @@ def _record(report: Report, layout: Layout) -> dict[str, Any]:
 
 def _check(plan: Plan, layout: Layout, progress: Callable[[int], None], *, deep: bool) -> Report:
     with auditor_of(layout) as auditor:
-        grace_ms = plan.grace_ms
         return Check(auditor, make_blobs(plan), plan.grace_ms, deep=deep, progress=progress).run()
 
 

@@ -8,7 +8,6 @@ from storage_service.app.backends.catalog.auditing import Auditor
 from storage_service.app.backends.view import segments
 from storage_service.app.core.objects import BlobName, Bucket, Version
 from storage_service.app.keeping import make_blobs
-from storage_service.app.keeping import make_blobs
 from storage_service.app.process.admin import auditor_of, check_ready, open_store
 
 

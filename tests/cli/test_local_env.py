@@ -1,0 +1,78 @@
+"""Secrets in `.env`: made once, strong, private; what is there stays."""
+
+from pathlib import Path
+
+import pytest
+
+from storage_service.cli.local_env import add_secrets, local_defaults, present
+from tests.support.service import Service
+
+NAMES = ["SECRET_KEY", "ANON_KEY", "STORAGE_SERVICE_API_KEY"]
+
+
+def lines_of(path: Path) -> dict[str, str]:
+    lines = [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
+    return dict(line.split("=", 1) for line in lines)
+
+
+def test_missing_file_gets_strong_secrets_that_only_its_owner_reads(tmp_path: Path) -> None:
+    env = tmp_path / ".env"
+    assert add_secrets(env, present(env, {})) == NAMES
+    assert env.stat().st_mode & 0o777 == 0o600
+    values = lines_of(env)
+    assert list(values) == NAMES
+    assert all(len(value) >= 64 for value in values.values())
+    assert len(set(values.values())) == 3
+
+
+def test_second_run_changes_nothing(tmp_path: Path) -> None:
+    env = tmp_path / ".env"
+    add_secrets(env, present(env, {}))
+    before = env.read_bytes()
+    assert add_secrets(env, present(env, {})) == []
+    assert env.read_bytes() == before
+
+
+def test_present_lines_stay_and_other_names_count(tmp_path: Path) -> None:
+    env = tmp_path / ".env"
+    env.write_text("# ours\nJWT_SECRET_KEY=given\nexport ANON_KEY=")
+    assert add_secrets(env, present(env, {"api_key": "given"})) == []
+    assert env.read_text() == "# ours\nJWT_SECRET_KEY=given\nexport ANON_KEY="
+
+
+def test_line_without_an_end_is_not_run_into(tmp_path: Path) -> None:
+    env = tmp_path / ".env"
+    env.write_text("SECRET_KEY=given")
+    add_secrets(env, present(env, {}))
+    assert env.read_text().startswith("SECRET_KEY=given\nANON_KEY=")
+
+
+def test_linked_file_stays_a_link(tmp_path: Path) -> None:
+    shared, env = tmp_path / "shared.env", tmp_path / ".env"
+    shared.write_text("OTHER=1\n")
+    env.symlink_to(shared)
+    add_secrets(env, present(env, {}))
+    assert env.is_symlink()
+    assert "SECRET_KEY=" in shared.read_text()
+
+
+@pytest.mark.parametrize(
+    ("given", "added"),
+    [
+        ({}, {"PORT": "8001", "HOST": "127.0.0.1", "STORAGE_PATH": "./data"}),
+        ({"PORT": "9000", "HOST": "0.0.0.0", "STORAGE_PATH": "/srv"}, {}),
+        ({"STORAGE_PORT": "9000"}, {"HOST": "127.0.0.1", "STORAGE_PATH": "./data"}),
+    ],
+)
+def test_local_defaults_fill_gaps_only(given: dict[str, str], added: dict[str, str]) -> None:
+    port = given.get("PORT") or given.get("STORAGE_PORT") or "8001"
+    expected = added | {"STORAGE_SERVICE_PUBLIC_URL": f"http://localhost:{port}"}
+    assert local_defaults(given) == expected
+
+
+def test_command_generates_into_a_file_it_is_told(tmp_path: Path) -> None:
+    service = Service(tmp_path / "data", tmp_path, environment={"ANON_KEY": "", "SECRET_KEY": ""})
+    env = tmp_path / "new.env"
+    done = service.run("keys", "generate", "--env", str(env))
+    assert (done.returncode, done.stdout) == (0, f"{env}: nothing is missing\n"), "an empty word is the owner's word"
+    assert not env.exists()
