@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 from storage_service.app.backends.volume import try_lock
 from storage_service.app.group import GROUP_VARIABLE, group_id, join
@@ -28,7 +29,13 @@ class Member:
             self._start_jobs()
 
     def _start_jobs(self) -> None:
-        environment = {**os.environ, **self._plan.as_variable(), GROUP_VARIABLE: self._group}
+        found = [str(Path(__file__).resolve().parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
+        environment = {
+            **os.environ,
+            **self._plan.as_variable(),
+            GROUP_VARIABLE: self._group,
+            "PYTHONPATH": os.pathsep.join(found),  # the package, however this process came to it
+        }
         self._jobs = subprocess.Popen([sys.executable, "-m", JOBS], env=environment)  # noqa: S603 (ourselves)
 
     async def watch(self) -> None:

@@ -24,7 +24,7 @@ def refusals() -> Iterator[None]:
 
 
 def refuse(message: str) -> NoReturn:
-    typer.echo(f"storage: {message}", err=True)
+    typer.echo(f"storage: {'; '.join(message.splitlines())}", err=True)
     raise typer.Exit(REFUSED)
 
 

@@ -40,6 +40,22 @@ async def test_probes_need_no_credential(client: httpx.AsyncClient) -> None:
     assert (await client.get("/readyz")).json()["ready"] is True
 
 
+@pytest.mark.parametrize("path", ["/health", "/buckets/nowhere", "/nothing"])
+async def test_head_of_a_cold_route_stays_a_head_for_the_server(service: Service, path: str) -> None:
+    """uvicorn cuts the connection when a GET's body is shorter than said, and knows a HEAD by its own scope."""
+    scope = {"type": "http", "method": "HEAD", "path": path, "raw_path": path.encode(), "headers": []}
+    methods: list[object] = []
+
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": b""}
+
+    async def send(message: object) -> None:
+        methods.append(scope["method"])
+
+    await service(scope, receive, send)
+    assert methods == ["HEAD", "HEAD"]
+
+
 async def test_metrics_are_for_the_operator(client: httpx.AsyncClient, private: Bucket) -> None:
     await put(client, private, "a")
     refused(await client.get("/metrics"), 401)

@@ -168,3 +168,25 @@ async def test_uploader_owns_what_a_link_stored(client: httpx.AsyncClient, priva
     made = await client.post(f"/files/presigned-url/upload/{private.name}/a", headers=bearer())
     answer = await client.put(made.json()["upload_url"], content=TEXT)
     assert answer.json()["owner_id"] == OWNER
+
+
+async def test_once_only_download_link_serves_one_get_and_any_head(client: httpx.AsyncClient, private: Bucket) -> None:
+    asked = {"once": True, "expires_in_seconds": 60}
+    await put(client, private, "a", TEXT)
+    answer = await client.post(
+        f"/files/presigned-url/download/{private.name}/a", json=asked, headers=bearer(OWNER)
+    )
+    path = httpx.URL(answer.json()["download_url"]).path
+    assert (await client.head(path)).status_code == 200
+    assert (await client.get(path)).content == TEXT
+    refused = await client.get(path)
+    assert (refused.status_code, refused.json()["code"]) == (403, "link_used")
+
+
+async def test_once_only_download_link_is_not_used_up_by_a_file_that_is_not_there(
+    client: httpx.AsyncClient, private: Bucket
+) -> None:
+    path = f"/files/download-signed/{link(private, 'a', 'GET', once='019a-once')}/{private.name}/a"
+    assert (await client.get(path)).status_code == 404
+    await put(client, private, "a", TEXT)
+    assert (await client.get(path)).content == TEXT

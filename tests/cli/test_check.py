@@ -111,7 +111,12 @@ DAMAGES: dict[str, tuple[Callable[[Store], object], set[tuple[str, str | None]]]
 }
 
 
-@pytest.mark.parametrize("name", DAMAGES)
+QUICK = ("blob edited through the view", "sidecar cut", "file beside the view")
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.ci) for name in DAMAGES]
+)
 def test_damage_has_its_code_and_nothing_else_has_one(store: Store, name: str) -> None:
     spoil, expected = DAMAGES[name]
     spoil(store)
@@ -122,12 +127,14 @@ def test_damage_has_its_code_and_nothing_else_has_one(store: Store, name: str) -
     assert (code, found) == (1, expected)
 
 
+@pytest.mark.ci
 def test_bit_that_flipped_is_found_by_deep_only(store: Store) -> None:
     flip_and_keep_times(store)
     assert store.codes() == set()
     assert store.codes("--deep") == {("blob_corrupt", CAT)}
 
 
+@pytest.mark.ci
 def test_young_orphan_and_leftovers_are_no_damage(store: Store) -> None:
     shard = store.blob(CAT).parent
     now_id = store.where(CAT)["version_id"][:-2] + shard.name
@@ -141,6 +148,7 @@ def test_young_orphan_and_leftovers_are_no_damage(store: Store) -> None:
     assert sorted(note["code"] for note in record["notes"]) == ["blob_orphan", "leftover", "leftover"]
 
 
+@pytest.mark.ci
 def test_missing_catalog_is_a_problem_not_a_crash(store: Store) -> None:
     for path in (store.data / ".storage").glob("catalog.db*"):
         path.unlink()
@@ -148,6 +156,7 @@ def test_missing_catalog_is_a_problem_not_a_crash(store: Store) -> None:
     assert not (store.data / ".storage/catalog.db").exists()
 
 
+@pytest.mark.ci
 def test_unreadable_catalog_is_a_problem_not_a_crash(store: Store) -> None:
     (store.data / ".storage/catalog.db").write_bytes(b"this is no database\n" * 500)
     assert store.codes() == {("catalog_damaged", None)}
@@ -165,7 +174,7 @@ EDITS = {"in place": (write_through_view, b"edited" + body_of(CAT)[6:]), "replac
 
 
 @pytest.mark.parametrize("name", EDITS)
-@pytest.mark.parametrize("running", [False, True])
+@pytest.mark.parametrize("running", [False, pytest.param(True, marks=pytest.mark.ci)])
 def test_accept_makes_the_edit_a_new_version(store: Store, name: str, running: bool) -> None:
     edit, content = EDITS[name]
     before = store.where(CAT)
@@ -192,6 +201,7 @@ def test_accept_makes_the_edit_a_new_version(store: Store, name: str, running: b
     assert edited_before["in_trash"]
 
 
+@pytest.mark.ci
 def test_bytes_of_a_version_that_was_edited_in_place_are_not_offered_again(store: Store) -> None:
     """The old bytes are gone: its sidecar says removed, and for the grace time only."""
     before = store.where(CAT)
@@ -220,6 +230,7 @@ def test_accept_takes_older_versions_out_whose_bytes_were_the_same(store: Store)
         assert answer.content == b"edited" + body_of(CAT)[6:]
 
 
+@pytest.mark.ci
 def test_other_damage_is_not_accepted(store: Store) -> None:
     unlink_blob(store)
     code, record = store.check("--accept")

@@ -25,11 +25,13 @@ def test_help_does_not_load_the_service() -> None:
     assert not [name for name in loaded if name.startswith("storage_service.app")]
 
 
+@pytest.mark.ci
 def test_wrong_usage_has_its_own_exit_code(store: Store) -> None:
     for arguments in (["nonsense"], ["where", "no-slash"], ["token"], ["view"], ["token", "me", "--claim", "bare"]):
         assert store.service.run(*arguments).returncode == 2, arguments
 
 
+@pytest.mark.ci
 def test_directory_without_a_store_is_refused_in_one_line(tmp_path: Path) -> None:
     service = Service(tmp_path / "nothing", tmp_path)
     for command in ("check", "settle", "reindex", "where", "view"):
@@ -47,12 +49,14 @@ def test_service_that_is_down_is_not_healthy(store: Store) -> None:
     assert done.stdout.startswith("down, not ready (http://127.0.0.1:")
 
 
+@pytest.mark.ci
 def test_service_that_is_ready_is_healthy(store: Store) -> None:
     with store.service as service:
         done = service.run("health")
         assert (done.returncode, done.stdout) == (0, f"healthy, ready ({service.url})\n")
 
 
+@pytest.mark.ci
 def test_problems_are_shown_and_count_with_strict(store: Store) -> None:
     (store.data / ".storage/lost_after.json").write_text('{"lost_after": 7}')
     with store.service as service:
@@ -62,6 +66,7 @@ def test_problems_are_shown_and_count_with_strict(store: Store) -> None:
         assert service.run("health", "--strict").returncode == 1
 
 
+@pytest.mark.ci
 def test_settle_without_a_service_settles(store: Store) -> None:
     with store.service as service:
         for jobs in service.pids("jobs"):
@@ -74,6 +79,7 @@ def test_settle_without_a_service_settles(store: Store) -> None:
     assert (store.data / BUCKET / "late").read_bytes() == b"late"
 
 
+@pytest.mark.ci
 def test_settle_gives_up_at_its_timeout(store: Store) -> None:
     connection = apsw.Connection(str(store.data / ".storage/catalog.db"))
     with store.service as service:
@@ -98,15 +104,17 @@ def test_where_names_the_files(store: Store) -> None:
     assert done.stdout.startswith(f"blob     {found['blob']}\n")
 
 
+@pytest.mark.ci
 def test_where_says_why_a_key_is_not_shown(store: Store) -> None:
     with store.service as service, service.client() as client:
         for key in ("a//b", "deep", "deep/er"):
             client.put(f"/files/upload-direct/{BUCKET}/{key}", content=b"x").raise_for_status()
         service.run("settle", "--wait")
     assert store.where("a//b")["not_shown"] == "this key cannot be a file name"
-    assert store.where("deep/er")["view"] is None
+    assert [store.where(key)["view"] is None for key in ("deep", "deep/er")].count(True) == 1  # a file or a directory
 
 
+@pytest.mark.ci
 def test_where_finds_what_is_in_the_trash_and_tells_absent_keys(store: Store) -> None:
     with store.service as service, service.client() as client:
         client.delete(f"/files/{BUCKET}/{CAT}").raise_for_status()
@@ -143,6 +151,7 @@ def test_keys_are_masked_unless_revealed(store: Store) -> None:
     assert f"ANON_KEY={ANON_KEY}\n" in revealed
 
 
+@pytest.mark.ci
 def test_view_is_rebuilt_and_strangers_stay(store: Store) -> None:
     for key in KEYS[:2]:
         (store.data / BUCKET / key).unlink()
@@ -158,6 +167,7 @@ def test_view_is_rebuilt_and_strangers_stay(store: Store) -> None:
         assert (store.data / BUCKET / key).read_bytes() == body_of(key)
 
 
+@pytest.mark.ci
 def test_view_is_rebuilt_beside_a_service(store: Store) -> None:
     with store.service as service:
         (store.data / BUCKET / CAT).unlink()
@@ -168,6 +178,7 @@ def test_view_is_rebuilt_beside_a_service(store: Store) -> None:
         )
 
 
+@pytest.mark.ci
 def test_reindex_makes_the_catalog_from_sidecars(store: Store) -> None:
     connection = apsw.Connection(str(store.data / ".storage/catalog.db"))
     connection.execute("DELETE FROM objects")
@@ -180,6 +191,7 @@ def test_reindex_makes_the_catalog_from_sidecars(store: Store) -> None:
     assert list((store.data / ".storage").glob("catalog-aside-*.db"))
 
 
+@pytest.mark.ci
 def test_reindex_keeps_what_was_never_settled(store: Store) -> None:
     with store.service as service:
         for jobs in service.pids("jobs"):
@@ -193,6 +205,7 @@ def test_reindex_keeps_what_was_never_settled(store: Store) -> None:
         assert httpx.get(f"{service.url}/storage/{BUCKET}/late").content == b"late"
 
 
+@pytest.mark.ci
 def test_reindex_is_refused_while_a_service_runs(store: Store) -> None:
     with store.service as service:
         done = service.run("reindex")

@@ -7,7 +7,6 @@
 import re
 from base64 import b64decode
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
@@ -60,12 +59,12 @@ def from_headers(request: Request, attributes: Attributes, *, form: bool = False
         if value := headers.get(name):
             changes[field] = _checked(_HEADER, value.decode("latin-1"), name.decode())
     said = {field: _text(headers[name]) for name, field in SAID.items() if name in headers}
-    return replace(attributes, **changes, **parse_said(said))
+    return attributes._replace(**changes, **parse_said(said))
 
 
 def with_fields(attributes: Attributes, fields: Mapping[str, str]) -> Attributes:
     """The attributes with what a form's fields say; they win over headers. Raises: InvalidArgument."""
-    return attributes if FIELDS.isdisjoint(fields) else replace(attributes, **parse_said(fields))
+    return attributes if FIELDS.isdisjoint(fields) else attributes._replace(**parse_said(fields))
 
 
 def parse_said(said: Mapping[str, str]) -> dict[str, Any]:

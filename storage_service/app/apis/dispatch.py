@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 DOOR = "json"
 OTHER: Operation = (DOOR, "other")  # unknown paths, preflights
 INTERNAL = 500
+BARE = frozenset({200, 201, 206})  # answers whose makers leave the common headers to us; others may bear their own
 Routes = dict[bytes, dict[str, tuple[Operation, Handler]]]
 
 
@@ -49,7 +50,7 @@ class JsonDoor:
                 exchange.operation,
                 exchange.status or INTERNAL,
                 time.perf_counter() - started,
-                exchange.bytes_in,
+                exchange.request.bytes_in,
                 exchange.bytes_out,
             )
             del exchange.request  # a cycle: the collector should not have to find it
@@ -102,51 +103,38 @@ class JsonDoor:
 class Exchange:
     """One request and its answer under way: counts bytes, and adds to the head what all answers bear."""
 
-    __slots__ = (
-        "_cors",
-        "_receive",
-        "_send",
-        "bytes_in",
-        "bytes_out",
-        "operation",
-        "request",
-        "status",
-    )
+    __slots__ = ("_cors", "_send", "bytes_out", "operation", "request", "status")
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, cors: Cors) -> None:
-        self._receive = receive
         self._send = send
         self._cors = cors
-        self.bytes_in = 0
         self.bytes_out = 0
         self.status = 0  # 0 = no answer has begun
         self.operation = OTHER
-        self.request = Request(scope, self.receive, self.send)
+        self.request = Request(scope, receive, self.send)
 
     async def receive(self) -> Message:
-        message = await self._receive()
-        self.bytes_in += len(message.get("body", b""))
+        """For routes that read the body themselves; `edge.body` counts on its own."""
+        message = await self.request.receive()
+        self.request.bytes_in += len(message.get("body", b""))
         return message
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.status = message["status"]
-            message["headers"] = self._head(message.get("headers", ()))
+            status = self.status = message["status"]
+            own = message.get("headers", ())
+            message["headers"] = [*own, *self._common()] if status in BARE else self._head(own)
         else:
             self.bytes_out += len(message.get("body", b""))
         await self._send(message)
 
+    def _common(self) -> tuple[Header, ...]:
+        return (b"x-request-id", self.request.request_id.encode()), NOSNIFF, *self._cors.headers(self.request)
+
     def _head(self, own: list[Header]) -> list[Header]:
         """A route's own headers and the common ones; what a route says itself stands."""
-        head = list(own)
-        names = {name for name, _ in head}
-        if b"x-request-id" not in names:
-            head.append((b"x-request-id", self.request.request_id.encode()))
-        if b"x-content-type-options" not in names:
-            head.append(NOSNIFF)
-        if b"access-control-allow-origin" not in names:
-            head.extend(self._cors.headers(self.request))
-        return head
+        names = {name for name, _ in own}
+        return [*own, *(header for header in self._common() if header[0] not in names)]
 
 
 def _bind(context: Context) -> Routes:

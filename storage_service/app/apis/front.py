@@ -65,8 +65,11 @@ class Front:
             scope["headers"] = [header for header in scope["headers"] if header[0] != b"content-type"]
         if request.method == "HEAD":  # every GET answers it (RFC 9110 §9.3.2)
             scope["method"] = "GET"
-            send = _without_body(send)
-        await self._app(scope, receive, send)
+            send = _without_body(scope, send)
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            scope["method"] = request.method
 
     async def _translate(self, request: Request, error: HTTPException) -> None:
         """What the framework found wrong, in our words."""
@@ -111,8 +114,11 @@ def _whole(request: Request) -> Receive:
     return receive
 
 
-def _without_body(send: Send) -> Send:
+def _without_body(scope: Scope, send: Send) -> Send:
+    """A send for the answer to a HEAD."""
+
     async def headers_only(message: Message) -> None:
+        scope["method"] = "HEAD"  # the server looks at its scope to tell that no body is to come
         if message["type"] == "http.response.body":
             message = {**message, "body": b""}
         await send(message)

@@ -6,7 +6,7 @@ nothing about what it holds; who lacks a login is told so before anything else.
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import orjson
@@ -163,4 +163,4 @@ def in_words(error: NoSuchKey | KeyAlreadyExists, bucket: Bucket, key: str) -> N
 
 def conditions_with(file: File, conditions: WriteConditions) -> WriteConditions:
     """The same, and the file's id too if that is how it was named."""
-    return replace(conditions, file_id=file.file_id) if file.by_id else conditions
+    return conditions._replace(file_id=file.file_id) if file.by_id else conditions

@@ -57,7 +57,7 @@ class Acceptance:
         self._view = view
         self._grace_ms = grace_ms
         self._trash_ms = trash_ms
-        self._buckets = {bucket.name: bucket for bucket, closed in catalog.buckets().values() if not closed}
+        self._buckets = {bucket.name: bucket for bucket in catalog.open_buckets().values()}
 
     def run(self, findings: Sequence[Finding]) -> list[Accepted]:
         """Everything among these that was edited. What is damaged otherwise is left alone."""

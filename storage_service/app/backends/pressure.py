@@ -34,11 +34,13 @@ class DiskVolume:
         return unavailable(self._shared).detail
 
     def is_behind(self) -> bool:
-        shared, most = self._shared, self._backlog
-        if shared.backlog_rows > most.rows or shared.backlog_bytes > most.bytes:
+        rows = self._shared.backlog_rows
+        if not rows:
+            return False
+        if rows > self._backlog.rows or self._shared.backlog_bytes > self._backlog.bytes:
             return True
-        oldest = shared[words.OLDEST_MS]
-        return bool(oldest) and shared.backlog_rows > 0 and now_ms() - oldest > most.seconds * 1000
+        oldest = self._shared[words.OLDEST_MS]
+        return bool(oldest) and now_ms() - oldest > self._backlog.seconds * 1000
 
     def backlog_bytes(self) -> int:
         return self._shared.backlog_bytes

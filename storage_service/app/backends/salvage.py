@@ -105,7 +105,7 @@ class Rescuer:
         bucket = self._buckets.get(row.bucket)
         if bucket is None:
             return
-        blob = BlobName(directory_of(bucket, closed=False), row.version_id)
+        blob = BlobName(directory_of(bucket, moved=False), row.version_id)
         if row.body is not None:
             record = orjson.loads(row.doc)
             self._blobs.write(blob, row.body, record["mtime_ns"])
@@ -151,7 +151,7 @@ class Rescuer:
             self._blobs.write_bucket_sidecar(bucket.name, sidecar.render_file(row.doc))
             return
         self._buckets.pop(bucket.id, None)
-        target = f"{self._blobs.root}/{directory_of(bucket, closed=True)}"
+        target = f"{self._blobs.root}/{directory_of(bucket, moved=True)}"
         if self._disk.stat(target) is None and self._disk.stat(f"{self._blobs.root}/{bucket.name}") is not None:
             self._disk.rename(f"{self._blobs.root}/{bucket.name}", target)
-        self._blobs.write_bucket_sidecar(directory_of(bucket, closed=True), sidecar.render_file(row.doc))
+        self._blobs.write_bucket_sidecar(directory_of(bucket, moved=True), sidecar.render_file(row.doc))

@@ -132,20 +132,20 @@ class Settler:
         if not source:
             raise DamagedObject(f"The blob of version {row.version_id} is not there")
         uuid, _, version_id = source.partition("/")
-        for bucket, closed in self._buckets.values():
+        for bucket, moved in self._buckets.values():
             if bucket.uuid == uuid:
-                self._blobs.copy(BlobName(directory_of(bucket, closed), version_id), blob)
+                self._blobs.copy(BlobName(directory_of(bucket, moved), version_id), blob)
 
     def _write_bucket(self, row: Owed) -> None:
         found = self._buckets.get(row.bucket)
         if found is None:
             return
-        bucket, closed = found
-        if closed and row.op == "bucket-put":
-            return  # its end comes later in the journal and writes the last word
-        if row.op == "bucket-delete":
+        bucket, moved = found
+        if row.op == "bucket-delete" and not moved:
             self._put_away(bucket)
-        self._blobs.write_bucket_sidecar(directory_of(bucket, closed), sidecar.render_file(row.doc))
+            moved = True
+            self._buckets[bucket.id] = (bucket, moved)  # what is settled from here on belongs there
+        self._blobs.write_bucket_sidecar(directory_of(bucket, moved), sidecar.render_file(row.doc))
         if row.op == "bucket-delete":
             self._catalog.mark_moved(bucket.id)
 
@@ -158,7 +158,7 @@ class Settler:
         except (FileNotFoundError, NotADirectoryError, DamagedObject):
             record = {"id": bucket.uuid}  # never written, or unreadable: the name alone must do
         if record.get("id") == bucket.uuid and self._disk.stat(f"{root}/{bucket.name}") is not None:
-            self._disk.rename(f"{root}/{bucket.name}", f"{root}/{directory_of(bucket, closed=True)}")
+            self._disk.rename(f"{root}/{bucket.name}", f"{root}/{directory_of(bucket, moved=True)}")
             self._disk.sync_dir(root)
         self._blobs.forget_bucket(bucket.name)
 
@@ -201,6 +201,6 @@ class Settler:
             log.warning("view: a key of bucket %s is not shown: %s", bucket.name, error)
 
 
-def directory_of(bucket: Bucket, closed: bool) -> str:
-    """Where a bucket's files lie below the root: under its name, or, once deleted, in the service's own trash."""
-    return f"{SERVICE}/trash/{bucket.uuid}" if closed else bucket.name
+def directory_of(bucket: Bucket, moved: bool) -> str:
+    """Where a bucket's files lie below the root: under its name, or, once put away, in the service's own trash."""
+    return f"{SERVICE}/trash/{bucket.uuid}" if moved else bucket.name

@@ -3,6 +3,7 @@
 Everything a start refuses is refused here, with one line that names path, owner and the fix.
 """
 
+import errno
 import fcntl
 import json
 import os
@@ -90,6 +91,14 @@ def open_volume(root: Path, storage_id: str | None) -> str:
         VolumeRefused: not mounted, another's, a newer format, MinIO's, or not writable.
     """
     layout = Layout(root)
+    try:
+        return _open(layout, storage_id)
+    except OSError as error:
+        raise VolumeRefused(_not_writable(root, error)) from None
+
+
+def _open(layout: Layout, storage_id: str | None) -> str:
+    root = layout.root
     if storage_id is not None and not layout.identity.exists():
         raise VolumeRefused(f"{root} does not hold storage {storage_id}: is the disk mounted? (STORAGE_ID is set)")
     if (root / MINIO).exists():
@@ -102,26 +111,32 @@ def open_volume(root: Path, storage_id: str | None) -> str:
 
 
 def _make_writable(layout: Layout) -> None:
+    """Raises: OSError of the first thing that cannot be made."""
+    layout.root.mkdir(parents=True, exist_ok=True, mode=0o750)
+    for path in (layout.service, layout.staging, layout.run, layout.service / "trash"):
+        path.mkdir(exist_ok=True, mode=0o700)
+    probe = layout.run / f"probe-{os.getpid()}"
     try:
-        layout.root.mkdir(parents=True, exist_ok=True, mode=0o750)
-        for path in (layout.service, layout.staging, layout.run, layout.service / "trash"):
-            path.mkdir(exist_ok=True, mode=0o700)
-        probe = layout.run / f"probe-{os.getpid()}"
         probe.write_bytes(b"")
         probe.unlink()
     except OSError as error:
-        raise VolumeRefused(_not_writable(layout.root, error)) from None
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:  # a full disk is served: deletes make room
+            raise
 
 
 def _not_writable(root: Path, error: OSError) -> str:
     """One line: the path, who owns it, who needs it, and what to run."""
+    problem = f"{root} cannot be written ({error.strerror})"
+    if error.errno not in {errno.EACCES, errno.EPERM}:
+        fix = "mount it for writing" if error.errno == errno.EROFS else "set STORAGE_PATH to a directory"
+        return f"{problem}: {fix}"
     place = root
-    while not place.exists() and place != place.parent:
+    while not os.path.exists(place) and place != place.parent:  # noqa: PTH110 (False, too, where we may not look)
         place = place.parent
     found = place.stat()
     uid, gid = os.geteuid(), os.getegid()
     return (
-        f"{root} cannot be written ({error.strerror}): {place} is owned by {_name(found.st_uid)}:{found.st_gid} with mode"
+        f"{problem}: {place} is owned by {_name(found.st_uid)}:{found.st_gid} with mode"
         f" {found.st_mode & 0o7777:o}, this service runs as {_name(uid)}:{gid}."
         f" Fix: chown -R {uid}:{gid} {place}, or run as the owner"
     )

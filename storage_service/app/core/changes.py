@@ -97,7 +97,14 @@ class DeleteBucket(NamedTuple):
     force: bool = False
 
 
-Change = PutVersion | CopyVersion | DeleteObject | PatchObject | CreateBucket | UpdateBucket | DeleteBucket
+class UseOnce(NamedTuple):
+    """Use up a single-use id; refused where it has been used. Leaves no entry in the journal."""
+
+    once: str
+    until_ms: int
+
+
+Change = UseOnce | PutVersion | CopyVersion | DeleteObject | PatchObject | CreateBucket | UpdateBucket | DeleteBucket
 
 
 class Entry(NamedTuple):

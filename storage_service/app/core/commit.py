@@ -21,6 +21,7 @@ from storage_service.app.core.changes import (
     PatchObject,
     PutVersion,
     UpdateBucket,
+    UseOnce,
     Writes,
 )
 from storage_service.app.core.errors import (
@@ -101,6 +102,8 @@ def decide(change: Change, rows: Rows, moment: Moment) -> Writes:
             _copy(change, rows, moment, writes)
         case CreateBucket() | UpdateBucket() | DeleteBucket():
             _bucket(change, rows, moment, writes)
+        case UseOnce():
+            _use(change.once, change.until_ms, rows, writes)
         case _:
             assert_never(change)
     return writes
@@ -143,13 +146,17 @@ def _matches(etags: tuple[str, ...], current: Version | None) -> bool:
 
 
 def _put(change: PutVersion, rows: Rows, moment: Moment, writes: Writes) -> None:
-    if change.once is not None and rows.is_used(change.once):
-        raise LinkUsed("This link has been used")
+    if change.once is not None:
+        _use(change.once, change.once_until_ms, rows, writes)
     version = _place(change.draft, change.conditions, change.actor, rows, moment, writes)
     if change.body is not None:
         writes.bodies.append((version.sequence, change.body))
-    if change.once is not None:
-        writes.once.append((change.once, change.once_until_ms))
+
+
+def _use(once: str, until_ms: int, rows: Rows, writes: Writes) -> None:
+    if rows.is_used(once):
+        raise LinkUsed("This link has been used")
+    writes.once.append((once, until_ms))
 
 
 def _place(  # noqa: PLR0913 (the one way a version becomes live; all of it is needed)

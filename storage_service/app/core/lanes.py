@@ -56,10 +56,12 @@ class Lane:
     def _work(self) -> None:
         while (batch := self._inbox.get()) is not None:
             done = [(future, *_outcome(call, values)) for call, values, future in batch]
+            batch = []  # or the last bodies would be held until the next call
             loop = self._loop
             if loop is None or loop.is_closed():
                 return
             loop.call_soon_threadsafe(_resolve, done)
+            del done
 
     def close(self) -> None:
         """End the threads; what was handed over is still done."""

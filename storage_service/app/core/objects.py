@@ -4,8 +4,8 @@ import os
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from storage_service.app.core.errors import InvalidBucketName, InvalidKey
@@ -149,8 +149,7 @@ class Found(NamedTuple):
     body: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
-class WriteConditions:
+class WriteConditions(NamedTuple):
     """What must hold of the current version when the commit is made. `if_match` of `("*",)` = any version."""
 
     if_match: tuple[str, ...] | None = None
@@ -163,8 +162,10 @@ class WriteConditions:
 ANY_WRITE = WriteConditions()
 
 
-@dataclass(frozen=True, slots=True)
-class Attributes:
+NOTHING: Mapping[str, Any] = {}  # shared by all that say nothing; never written to
+
+
+class Attributes(NamedTuple):
     """What a writer says about an object besides its bytes."""
 
     content_type: str = "application/octet-stream"
@@ -172,14 +173,13 @@ class Attributes:
     content_disposition: str | None = None
     content_encoding: str | None = None
     content_language: str | None = None
-    metadata: Mapping[str, object] = field(default_factory=dict)
-    tags: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = NOTHING
+    tags: Mapping[str, str] = NOTHING
     expires_ms: int | None = None
     owner: str = ""  # the uploader
 
 
-@dataclass(frozen=True, slots=True)
-class Digests:
+class Digests(NamedTuple):
     """Of the whole body. Base64 for CRC64NVME (S3's form), hex for SHA-256 and MD5."""
 
     md5: str

@@ -5,7 +5,7 @@ A call names its bucket as a resolved `Bucket`, never by a name: what was author
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -20,6 +20,7 @@ from storage_service.app.core.changes import (
     Outcome,
     PatchObject,
     UpdateBucket,
+    UseOnce,
 )
 from storage_service.app.core.commit import BucketLeaving, SourceSettled, is_visible
 from storage_service.app.core.downloads import Download, Precheck, load, load_head
@@ -116,6 +117,10 @@ class ObjectStore:
     async def delete_bucket(self, bucket: Bucket, actor: str, *, force: bool = False) -> None:
         """Raises BucketNotEmpty unless `force`, which moves all it holds to the trash."""
         await self._catalog.commit(DeleteBucket(bucket.id, actor, now_ms(), force))
+
+    async def use_once(self, once: str, until_ms: int) -> None:
+        """Use up a single-use id, which may be forgotten at `until_ms`. Raises LinkUsed."""
+        await self._catalog.commit(UseOnce(once, until_ms))
 
     async def usage(self, bucket: Bucket) -> Usage:
         return await self._scan.run(self._catalog.usage, "bucket", str(bucket.id))
@@ -299,7 +304,7 @@ def content_type_of(version: Version) -> str:
 
 def _copy_draft(copying: Copying, source: Version) -> Version:
     doc = orjson.loads(source.doc)
-    attributes = copying.attributes or replace(attributes_of(source), owner=copying.owner or doc.get("owner", ""))
+    attributes = copying.attributes or attributes_of(source)._replace(owner=copying.owner or doc.get("owner", ""))
     at_ms = now_ms()
     text = orjson.loads(sidecar.render_doc(attributes, sidecar.digests_of(source)))
     text["copied_from"] = f"{copying.source.uuid}/{source.version_id}"

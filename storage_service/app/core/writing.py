@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from storage_service.app.core.backend import Blobs, Catalog, Staged, Volume
 from storage_service.app.core.changes import Outcome, PutVersion
@@ -46,8 +47,7 @@ class Limits:
     backlog_wait_seconds: float = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class PutOptions:
+class PutOptions(NamedTuple):
     """Everything of a write but bucket, key and bytes. `describe`, where given, makes the attributes from the first
     bytes; `file_id` is one that was promised before the upload; `size` is the declared length in bytes."""
 

@@ -38,12 +38,12 @@ SHARED = Budget()
 class Intake:
     """The body as ASGI hands it out, checked against Content-Length."""
 
-    __slots__ = ("_done", "_expected", "_receive", "_received")
+    __slots__ = ("_done", "_expected", "_receive", "_request")
 
-    def __init__(self, receive: Receive, expected: int | None) -> None:
-        self._receive = receive
+    def __init__(self, request: Request, expected: int | None) -> None:
+        self._request = request
+        self._receive = request.receive
         self._expected = expected
-        self._received = 0
         self._done = False
 
     async def next(self) -> bytes:
@@ -57,12 +57,12 @@ class Intake:
                 raise IncompleteBody("The client left before the body's end")
             chunk: bytes = message.get("body", b"")
             self._done = not message.get("more_body", False)
-            self._received += len(chunk)
-            if self._expected is not None and self._received > self._expected:
+            received = self._request.bytes_in = self._request.bytes_in + len(chunk)
+            if self._expected is not None and received > self._expected:
                 raise InvalidArgument("The body is longer than its Content-Length")
             if chunk:
                 return chunk
-        if self._expected is not None and self._received < self._expected:
+        if self._expected is not None and self._request.bytes_in < self._expected:
             raise IncompleteBody("The body is shorter than its Content-Length")
         return b""
 
@@ -111,6 +111,18 @@ class Body:
         return self
 
     async def __anext__(self) -> bytes:
+        if not self._buffer and not self._ended:
+            chunk = await self._pull()
+            following = await self._pull() if len(chunk) < FLOOR_CHUNK_BYTES else chunk
+            if not following:  # the whole body in one piece: nothing to join
+                self._hold(len(chunk))
+                if not chunk:
+                    raise StopAsyncIteration
+                return chunk
+            if following is chunk:
+                following = b""
+            self._buffer += chunk
+            self._buffer += following
         self._hold(len(self._buffer))
         while not self._ended and len(self._buffer) < self._budget.flush_at():
             chunk = await self._pull()  # before the buffer is looked up: `close` may replace it
@@ -196,7 +208,7 @@ def body_of(
     """
     expected = request.content_length
     check_size(expected, max_bytes)
-    intake = Intake(request.receive, expected)
+    intake = Intake(request, expected)
     return Body(intake.next, max_bytes=max_bytes, budget=budget, keep_broken=keep_broken)
 
 

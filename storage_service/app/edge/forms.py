@@ -57,7 +57,7 @@ class Form:
 
     def __init__(self, request: Request, limits: FormLimits = LIMITS) -> None:
         self._reader = FormReader(boundary_of(request.header(b"content-type")), limits)
-        self._intake = Intake(request.receive, request.content_length)
+        self._intake = Intake(request, request.content_length)
 
     def __aiter__(self) -> "Form":
         return self

@@ -2,7 +2,7 @@
 
 import mimetypes
 import re
-from functools import cache
+from functools import cache, lru_cache
 
 from storage_service.app.core.errors import InvalidArgument
 
@@ -111,9 +111,16 @@ def by_name(key: str) -> str | None:
 
     Packed files are what packs them: `a.tar.gz` is gzip.
     """
-    # The last segment alone, after "x/": guess_type would take `data:text/html,` for a URL.
-    name = "x/" + key.rpartition("/")[2]
-    content_type, encoding = _BY_NAME.guess_type(name, strict=False)
+    name = key.rpartition("/")[2]
+    if "." not in name:
+        return None
+    return _by_extension(".".join(name.rsplit(".", 2)[-2:]) if name.count(".") > 1 else name)
+
+
+@lru_cache(maxsize=4096)
+def _by_extension(name: str) -> str | None:
+    # Behind "x/": guess_type would take `data:text/html,` for a URL.
+    content_type, encoding = _BY_NAME.guess_type(f"x/{name}", strict=False)
     return _BY_ENCODING.get(encoding, OCTET_STREAM) if encoding else content_type
 
 

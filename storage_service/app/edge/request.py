@@ -25,7 +25,7 @@ class Request:
     Header names are lower-case bytes, as ASGI has them.
     """
 
-    __slots__ = ("_headers", "_path", "_query", "_request_id", "method", "receive", "scope", "send")
+    __slots__ = ("_headers", "_path", "_query", "_request_id", "bytes_in", "method", "receive", "scope", "send")
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope = scope
@@ -36,6 +36,7 @@ class Request:
         self._path: str | None = None
         self._query: dict[str, str] | None = None
         self._request_id: str | None = None
+        self.bytes_in = 0  # of the body, read so far
 
     @property
     def raw_path(self) -> bytes:

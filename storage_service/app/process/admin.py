@@ -43,6 +43,10 @@ class Refused(Exception):
     """It may not be done as things are; the message says why and what to do."""
 
 
+class CatalogUnreadable(Refused):
+    """It is damaged, or no catalog at all."""
+
+
 # The store, and who has it ----------------------------------------------------------------------------------------
 
 
@@ -114,7 +118,7 @@ def auditor_of(layout: Layout) -> Iterator[Auditor]:
     try:
         auditor = Auditor(str(layout.catalog))
     except apsw.Error as error:
-        raise Refused(f"{layout.catalog} cannot be opened: {error}") from None
+        raise CatalogUnreadable(f"{layout.catalog} cannot be opened: {error}") from None
     try:
         yield auditor
     finally:
@@ -223,7 +227,7 @@ def check(progress: Callable[[int], None], *, deep: bool, accept: bool) -> dict[
         accepted = _accept(plan, layout, report) if accept else []
         if accepted:
             report = _check(plan, layout, progress, deep=deep)
-    except apsw.Error as error:
+    except (apsw.Error, CatalogUnreadable) as error:
         detail = f"the catalog cannot be read ({error}); stop the service and run `storage reindex`"
         return _record(Report([Finding("catalog_damaged", None, None, None, detail)]), layout)
     return _record(report, layout) | ({"accepted": accepted} if accept else {})

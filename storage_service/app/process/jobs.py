@@ -39,7 +39,7 @@ def main() -> int:
         join(layout, group_id())
         keeper = _open(plan, layout)
     except VolumeRefused as error:
-        log.error("%s", error)
+        print(f"storage: {error}", file=sys.stderr)  # as the launcher says what it refuses
         return REFUSED
     loop = Loop(keeper.shared, lambda: keeper.settler.run_pass().settled, _timers(plan, keeper), _clock())
     signal.signal(signal.SIGTERM, lambda *_: loop.stop())

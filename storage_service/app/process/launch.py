@@ -54,7 +54,7 @@ def main() -> int:
         membership = join(layout, os.environ[GROUP_VARIABLE])
         listener = listen(settings.host, settings.port)
     except (BadSettings, WeakSecret, VolumeRefused, PortTaken) as error:
-        print(f"storage: {error}", file=sys.stderr)
+        print(f"storage: {'; '.join(str(error).splitlines())}", file=sys.stderr)
         return REFUSED
     os.environ.update(plan_of(settings).as_variable())
     os.set_inheritable(membership.descriptor, True)

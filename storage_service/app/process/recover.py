@@ -56,7 +56,7 @@ def rebuild(plan: Plan, shared: words.Shared, *, salvage: bool) -> dict[str, obj
 
 def create_first_buckets(plan: Plan, keeper: Keeper) -> None:
     """STORAGE_BUCKETS, those that are not there yet. They belong to the service itself."""
-    there = {bucket.name for bucket, closed in keeper.catalog.buckets().values() if not closed}
+    there = {bucket.name for bucket in keeper.catalog.open_buckets().values()}
     at_ms = now_ms()
     changes = [
         CreateBucket(name, new_id(), "@service", BucketOptions(public=public), "start", at_ms)

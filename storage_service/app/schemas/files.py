@@ -67,10 +67,10 @@ def file_record(version: Version, bucket: Bucket, names: PublicNames) -> dict[st
     }
 
 
-def upload_record(version: Version, bucket: Bucket, names: PublicNames) -> dict[str, Any]:
+def render_upload(record: dict[str, Any]) -> bytes:
     """JSON of what was just stored: the file, and again under `file`, where js-sdk 1.0 looks."""
-    record = file_record(version, bucket, names)
-    return {**record, "file": record}
+    text = orjson.dumps(record)
+    return b'%s,"file":%s}' % (text[:-1], text)
 
 
 class Checksums(BaseModel):

@@ -113,6 +113,7 @@ class UploadLinkIn(Wire):
 class DownloadLinkIn(Wire):
     expires_in_seconds: LinkSeconds = DEFAULT_LINK_SECONDS
     disposition: Literal["inline", "attachment"] | None = None
+    once: bool = Field(False, description="Whether it holds for one download only.")
 
 
 class InitiateIn(Wire):

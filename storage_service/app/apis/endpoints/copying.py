@@ -1,7 +1,5 @@
 """A file's bytes under another key, or back from the trash."""
 
-from dataclasses import replace
-
 from fastapi import APIRouter
 from starlette.responses import Response
 
@@ -53,9 +51,9 @@ async def _copy(call: Caller, body: CopyIn, *, move: bool) -> Response:
     source = await _source(call, body, move=move)
     attributes = attributes_of(source.version)
     if not move:  # a copy is its maker's: the source's uploader gets no say in it
-        attributes = replace(attributes, owner=call.principal.subject)
+        attributes = attributes._replace(owner=call.principal.subject)
     if body.metadata is not None:
-        attributes = replace(attributes, metadata=body.metadata)
+        attributes = attributes._replace(metadata=body.metadata)
     copying = Copying(
         source.bucket,
         source.key,
@@ -113,7 +111,7 @@ async def restore(call: Call, bucket: BucketName, key: KeyOrId, body: RestoreIn 
         found,
         key,
         version.version_id,
-        attributes=replace(attributes_of(version), expires_ms=None),  # or it would be gone again at once
+        attributes=attributes_of(version)._replace(expires_ms=None),  # or it would be gone again at once
         conditions=write_conditions(call.request),
     )
     return await _commit(call, copying)

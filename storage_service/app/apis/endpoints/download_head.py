@@ -10,7 +10,7 @@ import orjson
 from storage_service.app.core.objects import Bucket, Version
 from storage_service.app.edge.mime import OCTET_STREAM, essence, is_inline_safe
 from storage_service.app.edge.names import Disposition, content_disposition, http_date
-from storage_service.app.edge.respond import NOSNIFF, Header
+from storage_service.app.edge.respond import Header
 
 
 class Style(NamedTuple):
@@ -61,7 +61,6 @@ def render_head(version: Version, bucket: Bucket, style: Style, query: Mapping[s
         (b"content-disposition", _disposition(version.key, doc, inline, query.get("download"))),
         *_validators(version, _cache(doc, bucket, style)),
         RANGES,
-        NOSNIFF,
         shown.policy if inline else CSP_CLOSED,
     ]
     for field, name in CHECKSUMS:

@@ -17,6 +17,7 @@ from storage_service.app.apis.hot import Target
 from storage_service.app.apis.resolve import no_such_version
 from storage_service.app.core.downloads import Download
 from storage_service.app.core.errors import NoSuchBucket, NoSuchKey, NoSuchVersion, NotModified, StorageError
+from storage_service.app.core.links import LinkGrant
 from storage_service.app.core.objects import Bucket, Span, Version, is_uuid
 from storage_service.app.core.security import Principal, authorize
 from storage_service.app.edge.conditions import Conditions, check, if_range_holds, parse_conditions
@@ -80,9 +81,11 @@ class Downloads:
         # The link is the credential: headers, even stale ones, have no say (contract §5).
         grant = self._links.verify(target.token, time.time())
         style = SIGNED_INLINE if grant.disposition == "inline" else ATTACHMENT
-        await self._serve(request, target, grant.principal, style)
+        await self._serve(request, target, grant.principal, style, grant)
 
-    async def _serve(self, request: Request, target: Target, principal: Principal, style: Style) -> None:
+    async def _serve(
+        self, request: Request, target: Target, principal: Principal, style: Style, grant: LinkGrant | None = None
+    ) -> None:
         conditions = parse_conditions(request)
         guard = None if conditions is None else Guard(conditions, request.method)
         version_id = request.query.get("version_id") or None
@@ -94,9 +97,19 @@ class Downloads:
             await send_empty(request.send, 304, not_modified_headers(guard.version, guard.bucket, style))
             return
         if isinstance(found, Download):
+            if grant is not None and grant.once is not None:
+                await self._use(grant.once, grant.expires_at, found)
             await _send(request, bucket, found, style)
         else:
             await _send_head(request, bucket, found, style)
+
+    async def _use(self, once: str, expires_at: int, download: Download) -> None:
+        """Use the link up: only for a file that is there, and not for a HEAD. Raises: LinkUsed."""
+        try:
+            await self._store.use_once(once, expires_at * 1000)
+        except BaseException:
+            download.close()
+            raise
 
     async def _open(self, asked: Asked) -> tuple[Bucket, Download | Version]:
         """What the path names by key, else by file id: an exact name wins. A HEAD opens no file."""

@@ -64,7 +64,8 @@ async def sign_download(call: Call, bucket: BucketName, key: KeyOrId, body: Down
     wanted = body or DownloadLinkIn()
     file = await call.file(bucket, key)
     expiry = _expiry(wanted.expires_in_seconds)
-    grant = LinkGrant(file.bucket.uuid, file.key, "GET", expiry, disposition=wanted.disposition)
+    once = new_id() if wanted.once else None
+    grant = LinkGrant(file.bucket.uuid, file.key, "GET", expiry, once=once, disposition=wanted.disposition)
     url = _url(call.context, "download-signed", file.bucket, grant)
     return Json({"download_url": url, "method": "GET", "expires_at": iso(expiry * 1000)})
 

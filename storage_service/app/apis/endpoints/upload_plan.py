@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 from functools import partial
 
 from storage_service.app.apis.attributes import from_headers, with_fields
@@ -26,8 +26,7 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 NO_SEGMENT = frozenset({"", ".", ".."})
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """Where an upload goes and on which terms. `file_id`: the key must still hold this file."""
 
     bucket: Bucket
@@ -89,7 +88,7 @@ def _type(plan: Plan, declared: str) -> str:
 
 
 def _sniffed(attributes: Attributes, first_bytes: bytes) -> Attributes:
-    return replace(attributes, content_type=by_content(first_bytes) or OCTET_STREAM)
+    return attributes._replace(content_type=by_content(first_bytes) or OCTET_STREAM)
 
 
 def parse_truth(text: str) -> bool:

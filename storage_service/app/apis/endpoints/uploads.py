@@ -21,8 +21,8 @@ from storage_service.app.core.writing import PutOptions
 from storage_service.app.edge.body import Body, body_of
 from storage_service.app.edge.forms import is_form
 from storage_service.app.edge.request import Request
-from storage_service.app.edge.respond import send_json
-from storage_service.app.schemas.files import upload_record
+from storage_service.app.edge.respond import JSON, send_bytes
+from storage_service.app.schemas.files import file_record, render_upload
 
 UUID_CHARS = 36
 # From here on it is worth a look whether the key is taken, before so many bytes are sent in vain.
@@ -151,10 +151,11 @@ class Uploads:
         raise in_words(KeyAlreadyExists(), plan.bucket, plan.key)
 
     async def _answer(self, request: Request, bucket: Bucket, version: Version) -> None:
-        record = upload_record(version, bucket, self._names)
+        record = file_record(version, bucket, self._names)
         headers = (
+            JSON,
             (b"etag", b'"%s"' % version.etag.encode()),
             (b"location", record["url"].encode()),
             (b"x-version-id", version.version_id.encode()),
         )
-        await send_json(request.send, 201, record, headers)
+        await send_bytes(request.send, 201, render_upload(record), headers)

@@ -106,8 +106,7 @@ class Settling:
         with self._transaction() as connection:
             start = last_sequence(connection)
             moment = moment_at(start)
-            buckets = {number: bucket for number, (bucket, closed) in self.buckets().items() if not closed}
-            rows = Transaction(connection, buckets.get)
+            rows = Transaction(connection, self.open_buckets().get)
             for change in changes:
                 before = moment.sequence
                 try:
@@ -160,10 +159,14 @@ class Settling:
         return {row[0] for row in rows}
 
     def buckets(self) -> dict[int, tuple[Bucket, bool]]:
-        """Every bucket by number, with whether it is closed."""
-        sql = SELECT_BUCKET.replace(",doc FROM", ",closed_ms,doc FROM").replace(" WHERE closed_ms IS NULL", "")
+        """Every bucket by number, with whether it was deleted and its directory has been put away."""
+        sql = SELECT_BUCKET.replace(",doc FROM", ",moved,doc FROM").replace(" WHERE closed_ms IS NULL", "")
         rows = self._connection.execute(sql).fetchall()
-        return {row[0]: (bucket_of((*row[:-2], row[-1])), row[-2] is not None) for row in rows}
+        return {row[0]: (bucket_of((*row[:-2], row[-1])), bool(row[-2])) for row in rows}
+
+    def open_buckets(self) -> dict[int, Bucket]:
+        """Those that are not deleted, by number."""
+        return {row[0]: bucket_of(row) for row in self._connection.execute(SELECT_BUCKET).fetchall()}
 
     def mark(self, sequences: Sequence[int], *, settled_below: int | None = None) -> None:
         """These rows are on disk: drop their documents and bodies. `settled_below`: the settled sequence from now on."""
