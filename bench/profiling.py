@@ -66,8 +66,17 @@ def _name(frame: str) -> str:
     return frame.rpartition(":")[0] + ")" if frame.endswith(")") and ":" in frame else frame
 
 
+def by_file(found: Sequence[Share]) -> list[tuple[str, float]]:
+    """Own shares summed by file, the largest first."""
+    files: dict[str, float] = {}
+    for share in found:
+        name = share.name.rpartition(" (")[2].rstrip(")")
+        files[name] = files.get(name, 0.0) + share.own
+    return sorted(files.items(), key=lambda item: -item[1])
+
+
 def render(stacks: str, most: int) -> str:
-    """Two lists for each thread: by own time, then by all time."""
+    """Three lists for each thread: functions by own time, by all time, and files."""
     lines = []
     threads = shares(stacks)
     whole = sum(samples for samples, _ in threads.values())
@@ -79,6 +88,8 @@ def render(stacks: str, most: int) -> str:
         lines += ["  by all:"]
         by_total = sorted(found, key=lambda share: -share.total)
         lines += [f"  {s.own:5.1%}  {s.total:5.1%}  {s.name}" for s in by_total[:most]]
+        lines += ["  by file:"]
+        lines += [f"  {own:5.1%}         {name}" for name, own in by_file(found)[:most]]
     return "\n".join(lines)
 
 

@@ -6,7 +6,7 @@
 #     bench/run.sh --phases put4k_burst,get4k_public  some of them
 #     bench/run.sh --out record.json                  keep the record; bench/report.py makes the page
 #
-# Needs gcc, 10 GB on a real disk, and a machine that does nothing else. See bench/README.md.
+# Needs gcc, 30 GB on a real disk (10 GB with --quick), and a machine that does nothing else. See bench/README.md.
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." >/dev/null
 . bench/tools.sh

@@ -3,6 +3,9 @@
 `python -m storage_service.cli.local_env` prints a line `NAME=value` for every default that neither the
 environment nor `.env` sets; run.sh exports them. Secrets are written to `.env` only. A name that is set,
 even to nothing, is the owner's word and stays. `storage keys generate` adds the same secrets.
+
+A new `.env` gets STORAGE_PATH too, so that `storage` commands beside it find the store. One that is there
+may be shared with a container, where another path is meant: it does not.
 """
 
 import os
@@ -16,6 +19,7 @@ from dotenv import dotenv_values
 ENV_FILE = Path(".env")
 HEADER = "# Made by run.sh. SECRET_KEY signs tokens and links: keep it, and keep it secret.\n"
 MODE = 0o600
+LOCAL_PATH = "./data"
 
 # Each secret with the other name under which a shared .env may already carry it.
 SECRETS: dict[tuple[str, ...], Callable[[], str]] = {
@@ -38,18 +42,22 @@ def add_secrets(env_file: Path, settings: Mapping[str, str]) -> list[str]:
     Raises: OSError when the file cannot be written.
     """
     missing = {names[0]: make() for names, make in SECRETS.items() if not settings.keys() & {*names}}
-    if not missing:
-        return []
+    if missing:
+        append(env_file, missing)
+    return [*missing]
+
+
+def append(env_file: Path, values: Mapping[str, str]) -> None:
+    """Lines at the end, synced. Raises: OSError."""
     new = not env_file.exists()
     before = HEADER.encode() if new else env_file.read_bytes()
     gap = "\n" if before and not before.endswith(b"\n") else ""
     # Appended in place: .env may be a link to a shared file, or belong to somebody else.
     descriptor = os.open(env_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, MODE)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write((HEADER if new else gap) + "".join(f"{name}={value}\n" for name, value in missing.items()))
+        file.write((HEADER if new else gap) + "".join(f"{name}={value}\n" for name, value in values.items()))
         file.flush()
         os.fsync(file.fileno())  # a key that is lost takes every link signed with it along
-    return [*missing]
 
 
 def local_defaults(settings: Mapping[str, str]) -> dict[str, str]:
@@ -58,7 +66,7 @@ def local_defaults(settings: Mapping[str, str]) -> dict[str, str]:
     defaults = {
         ("PORT", "STORAGE_PORT"): port,
         ("HOST",): "127.0.0.1",
-        ("STORAGE_PATH",): "./data",
+        ("STORAGE_PATH",): LOCAL_PATH,
         ("STORAGE_SERVICE_PUBLIC_URL", "STORAGE_SERVICE_EXTERNAL_URL"): f"http://localhost:{port}",
     }
     return {names[0]: value for names, value in defaults.items() if not settings.keys() & {*names}}
@@ -67,6 +75,8 @@ def local_defaults(settings: Mapping[str, str]) -> dict[str, str]:
 def main() -> None:
     settings = present(ENV_FILE, os.environ)
     try:
+        if not ENV_FILE.exists() and "STORAGE_PATH" not in settings:
+            append(ENV_FILE, {"STORAGE_PATH": LOCAL_PATH})
         add_secrets(ENV_FILE, settings)
     except OSError as error:
         sys.exit(

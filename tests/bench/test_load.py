@@ -10,7 +10,7 @@ from jose import jwt
 
 from bench.client import Wrong, commit_p99_ms, gauge
 from bench.load import Drive, Play, arguments, outcome, render_head
-from bench.profiling import shares
+from bench.profiling import by_file, shares
 from bench.rounds import key_of
 from bench.targets import OWNER, tokens
 
@@ -84,3 +84,4 @@ def test_profile_counts_each_function_once_a_sample_and_threads_apart() -> None:
     found = shares(stacks)
     assert [(thread, samples) for thread, (samples, _) in found.items()] == [("main", 4), ("committer", 2)]
     assert found["main"][1] == [("put (b.py)", 0.75, 0.75), ("run (a.py)", 0.25, 1.0)]
+    assert by_file(found["main"][1]) == [("b.py", 0.75), ("a.py", 0.25)]

@@ -1,11 +1,14 @@
 """Secrets in `.env`: made once, strong, private; what is there stays."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from storage_service.cli.local_env import add_secrets, local_defaults, present
-from tests.support.service import Service
+from tests.support.service import REPOSITORY, Service
 
 NAMES = ["SECRET_KEY", "ANON_KEY", "STORAGE_SERVICE_API_KEY"]
 
@@ -76,3 +79,28 @@ def test_command_generates_into_a_file_it_is_told(tmp_path: Path) -> None:
     done = service.run("keys", "generate", "--env", str(env))
     assert (done.returncode, done.stdout) == (0, f"{env}: nothing is missing\n"), "an empty word is the owner's word"
     assert not env.exists()
+
+
+def run_twice(directory: Path) -> list[str]:
+    """What the module prints, run by run.sh in a directory without settings."""
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY)}
+    command = [sys.executable, "-m", "storage_service.cli.local_env"]
+    runs = [
+        subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, check=True)
+        for _ in range(2)
+    ]
+    return [run.stdout for run in runs]
+
+
+def test_new_file_names_the_store_for_other_commands(tmp_path: Path) -> None:
+    first, second = run_twice(tmp_path)
+    assert first == "PORT=8001\nHOST=127.0.0.1\nSTORAGE_PATH=./data\nSTORAGE_SERVICE_PUBLIC_URL=http://localhost:8001\n"
+    assert second == first.replace("STORAGE_PATH=./data\n", "")
+    assert lines_of(tmp_path / ".env")["STORAGE_PATH"] == "./data"
+
+
+def test_file_of_others_gets_secrets_only(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("POSTGRES_USER=x\n")
+    first, second = run_twice(tmp_path)
+    assert first == second
+    assert list(lines_of(tmp_path / ".env")) == ["POSTGRES_USER", *NAMES]

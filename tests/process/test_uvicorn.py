@@ -42,9 +42,7 @@ def uvicorn(
     log = data.with_suffix(".log")
     with log.open("wb") as file:
         command = [sys.executable, "-m", "uvicorn", *arguments, "--host", "127.0.0.1", "--port", str(port)]
-        process = subprocess.Popen(
-            command, cwd=cwd, env=environment, stdout=file, stderr=file, start_new_session=True
-        )
+        process = subprocess.Popen(command, cwd=cwd, env=environment, stdout=file, stderr=file, start_new_session=True)
     try:
         yield process, f"http://127.0.0.1:{port}"
     finally:

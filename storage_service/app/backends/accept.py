@@ -6,7 +6,6 @@ file stands in the view's way. Either way the new bytes are copied into a blob o
 that the version is still current. A version whose bytes are gone is purged: nobody may bring it back.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -19,7 +18,7 @@ from storage_service.app.backends.findings import Finding
 from storage_service.app.backends.local import LocalFiles
 from storage_service.app.backends.view import View
 from storage_service.app.core.changes import Change, DeleteObject, PutVersion
-from storage_service.app.core.commit import Moment
+from storage_service.app.core.decision import Moment
 from storage_service.app.core.digests import Hasher
 from storage_service.app.core.objects import (
     BlobName,
@@ -93,10 +92,11 @@ class Acceptance:
     def _take_file(self, bucket: Bucket, version: Version) -> Accepted:
         """A new file stands under the key; the blob is whole. The file goes once its bytes are committed."""
         path = f"{self._blobs.root}/{bucket.name}/{version.key}"
-        before = os.lstat(path)
+        before = self._blobs.disk.stat(path)
+        if before is None or not before.is_file:
+            return Accepted(bucket.name, version.key, None, "the file is gone meanwhile")
         done = self._commit(bucket, version, path, purge=False)
-        after = os.lstat(path)
-        if done.version_id and (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns):
+        if done.version_id and self._blobs.disk.stat(path) == before:
             self._blobs.disk.sync_fs(self._blobs.root)  # the commit; only then may the one other copy go
             self._blobs.disk.unlink(path)
             head = self._catalog.heads([(bucket.id, version.key)]).get((bucket.id, version.key))

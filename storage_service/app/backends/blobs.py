@@ -49,9 +49,15 @@ class LocalBlobs:
 
         Raises:
             FileNotFoundError: no blob; the caller reads the row again.
-            DamagedObject: size or time differ, as after an edit through the view.
+            DamagedObject: size or time differ, as after an edit through the view; a link stands in its place; the disk
+                cannot read it.
         """
-        fd = self.disk.open(self.path(blob))
+        try:
+            fd = self.disk.open(self.path(blob))
+        except OSError as error:
+            if error.errno in {errno.ELOOP, errno.EIO}:
+                raise DamagedObject("The stored bytes cannot be opened") from None
+            raise
         found = self.disk.fstat(fd)
         if not is_intact(found, size, mtime_ns):
             self.disk.close(fd)

@@ -7,7 +7,7 @@ from storage_service.app.backends.garbage import Garbage
 from storage_service.app.backends.shared import Shared
 from storage_service.app.backends.volume import Layout, fill_ballast
 from storage_service.app.core.changes import DeleteObject
-from storage_service.app.core.commit import Moment
+from storage_service.app.core.decision import Moment
 from storage_service.app.core.objects import WriteConditions, new_id
 
 EXPIRED_AT_ONCE = 500

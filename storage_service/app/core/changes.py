@@ -18,6 +18,7 @@ class PutVersion(NamedTuple):
     """A new version of a key. `draft` holds a fresh file id, used only if the key has none; `body` None = a blob lies ready.
 
     `once` is a single-use id (of a signed link) that this commit uses up, `once_until_ms` when it may be forgotten.
+    `promised`: the draft's file id was given away earlier, so that another file may bear it by now.
     """
 
     draft: Version
@@ -26,6 +27,7 @@ class PutVersion(NamedTuple):
     conditions: WriteConditions = ANY_WRITE
     once: str | None = None
     once_until_ms: int = 0
+    promised: bool = False
 
 
 class CopyVersion(NamedTuple):

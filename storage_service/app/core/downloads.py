@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 
 from storage_service.app.core.backend import Blobs, Catalog, OpenFile
-from storage_service.app.core.commit import is_visible
+from storage_service.app.core.decision import is_visible
 from storage_service.app.core.errors import DamagedObject, NoSuchKey, NoSuchVersion
 from storage_service.app.core.lanes import Lane
 from storage_service.app.core.objects import BlobName, Bucket, Found, Span, Version, now_ms

@@ -81,7 +81,7 @@ def _log_failure(done: "asyncio.Future[Any]") -> None:
 def _outcome(call: Callable[..., Any], values: tuple[Any, ...]) -> tuple[Any, BaseException | None]:
     try:
         return call(*values), None
-    except Exception as error:  # noqa: BLE001 (handed to the one who awaits)
+    except Exception as error:
         return None, error
 
 

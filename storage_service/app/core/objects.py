@@ -19,6 +19,8 @@ BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
 NULL_VERSION = 1  # written while versioning was off or suspended
 DELETE_MARKER = 2  # a sidecar without a blob
 
+TAKEN_MS = 0  # `due_ms` of a dead version whose files are being removed: nobody may copy it any more
+
 
 _entropy: list[str] = []  # 20 hex digits each, drawn many at a time: a system call gives up the GIL
 

@@ -22,7 +22,8 @@ from storage_service.app.core.changes import (
     UpdateBucket,
     UseOnce,
 )
-from storage_service.app.core.commit import BucketLeaving, SourceSettled, is_visible
+from storage_service.app.core.commit import BucketLeaving, SourceSettled
+from storage_service.app.core.decision import is_visible
 from storage_service.app.core.downloads import Download, Precheck, load, load_head
 from storage_service.app.core.errors import NoSuchBucket, NoSuchKey, NoSuchVersion
 from storage_service.app.core.lanes import Lane

@@ -154,7 +154,7 @@ class Writer:
             check_type(bucket, attributes.content_type)
         return attributes
 
-    def _draft(  # noqa: PLR0913 (a version's parts)
+    def _draft(
         self, bucket: Bucket, key: str, size: int, digests: Digests, attributes: Attributes, options: PutOptions
     ) -> Version:
         if options.wanted is not None:
@@ -223,7 +223,8 @@ def _absorb(hasher: Hasher, staged: Staged, chunk: bytes) -> None:
 
 
 def _change(draft: Version, body: bytes | None, options: PutOptions) -> PutVersion:
-    return PutVersion(draft, body, options.actor, options.conditions, options.once, options.once_until_ms)
+    promised = options.file_id is not None
+    return PutVersion(draft, body, options.actor, options.conditions, options.once, options.once_until_ms, promised)
 
 
 def check_type(bucket: Bucket, content_type: str) -> None:

@@ -34,6 +34,7 @@ from storage_service.app.wiring import make_staging, plan_of
 
 LOOK_SECONDS = 0.05
 PROGRESS_SECONDS = 0.5
+ACCEPTED_SECONDS = 30.0  # for the service to write what was accepted
 UNUSED_SECRET = "a secret that these commands neither need nor use"  # noqa: S105
 
 Progress = Callable[[int, int], None]
@@ -249,7 +250,7 @@ def _accept(plan: Plan, layout: Layout, report: Report) -> list[dict[str, Any]]:
         accepted = _take_over(plan, keeper, report)
         with keeper.catalog.held():
             keeper.shared.add(words.COMMITTED_ROWS, len(accepted))  # wakes settle; the jobs count exactly
-        _await_settled(layout, None)
+        _await_settled(layout, ACCEPTED_SECONDS)
         keeper.close()
         return accepted
     with _alone(layout) as shared:
@@ -261,7 +262,8 @@ def _accept(plan: Plan, layout: Layout, report: Report) -> list[dict[str, Any]]:
 
 
 def _take_over(plan: Plan, keeper: Keeper, report: Report) -> list[dict[str, Any]]:
-    staging, lock = make_staging(keeper.layout, f"accept-{os.getpid()}")
+    name = f"accept-{os.getpid()}"
+    staging, lock = make_staging(keeper.layout, name)
     files = LocalFiles(keeper.blobs, keeper.disk, str(staging))
     try:
         acceptance = Acceptance(
@@ -275,6 +277,7 @@ def _take_over(plan: Plan, keeper: Keeper, report: Report) -> list[dict[str, Any
         return [accepted._asdict() for accepted in acceptance.run(report.problems)]
     finally:
         keeper.disk.remove_dir(str(staging))
+        (keeper.layout.run / f"worker-{name}.lock").unlink(missing_ok=True)
         os.close(lock)
 
 

@@ -47,9 +47,7 @@ def credentials() -> list[Credential]:
         Credential("SECRET_KEY", "signs tokens and links", _plain(settings.secret_key)),
         Credential("SECRET_KEY_PREVIOUS", "the old one: still accepted", _plain(settings.secret_key_previous)),
         Credential("ANON_KEY", "public: for web pages", _plain(settings.anon_key)),
-        Credential(
-            "STORAGE_SERVICE_API_KEY", "the backend: everything", _plain(settings.storage_service_api_key)
-        ),
+        Credential("STORAGE_SERVICE_API_KEY", "the backend: everything", _plain(settings.storage_service_api_key)),
     ]
 
 

@@ -9,7 +9,7 @@ from storage_service.app.backends.rebuild import Rebuild
 from storage_service.app.backends.recovery import examine, make_fresh, settle_all, sweep_staging
 from storage_service.app.backends.volume import Layout, fill_ballast
 from storage_service.app.core.changes import CreateBucket
-from storage_service.app.core.commit import Moment
+from storage_service.app.core.decision import Moment
 from storage_service.app.core.objects import BucketOptions, new_id, now_ms
 from storage_service.app.keeping import Keeper, Plan, dead_workers, make_blobs, make_keeper
 

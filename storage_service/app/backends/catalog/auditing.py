@@ -7,8 +7,7 @@ import apsw
 import orjson
 
 from storage_service.app.backends.catalog.rows import SELECT_BUCKET, bucket_of
-from storage_service.app.backends.catalog.schema import COLUMNS, DEAD_COLUMNS, connect, version_of
-from storage_service.app.backends.catalog.settling import MOST_FAILURES
+from storage_service.app.backends.catalog.schema import COLUMNS, DEAD_COLUMNS, MOST_FAILURES, connect, version_of
 from storage_service.app.core.objects import Bucket, Version
 
 ROWS_AT_ONCE = 1_000

@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import logging
 import os
 import queue
 import threading
@@ -16,9 +17,12 @@ from storage_service.app.backends.catalog.rows import SELECT_BUCKET, Transaction
 from storage_service.app.backends.catalog.schema import Durability, connect, last_sequence
 from storage_service.app.backends.shared import Shared
 from storage_service.app.core.changes import Change, CopyVersion, Outcome, PutVersion
-from storage_service.app.core.commit import Moment, decide
+from storage_service.app.core.commit import decide
+from storage_service.app.core.decision import Moment
 from storage_service.app.core.errors import InsufficientStorage, ServiceUnavailable, StorageError
 from storage_service.app.core.objects import Bucket, now_ms
+
+log = logging.getLogger(__name__)
 
 MOST_CHANGES = 256  # a transaction; what a few milliseconds gather
 MOST_BYTES = 4 << 20
@@ -92,7 +96,7 @@ class Committer:
 
     def _run(self) -> None:
         while batch := self._gather():
-            results = self._commit_all([waiting.change for waiting in batch])
+            results = self._results([waiting.change for waiting in batch])
             done = [(waiting.future, result) for waiting, result in zip(batch, results, strict=True)]
             self._loop.call_soon_threadsafe(_resolve, done)
 
@@ -113,6 +117,12 @@ class Committer:
             batch.append(waiting)
             size += _weight(waiting.change)
         return batch
+
+    def _results(self, changes: list[Change]) -> list[Result]:
+        try:
+            return self._commit_all(changes)
+        except Exception as error:  # noqa: BLE001 (the lock's own errors)
+            return [_refusal(error)] * len(changes)
 
     def _commit_all(self, changes: list[Change]) -> list[Result]:
         if self._shared[words.VOLUME] != words.READY:
@@ -143,9 +153,14 @@ class Committer:
             self._shared[words.VOLUME] = words.READ_ONLY if broken else words.SUSPECT
             self._roll_back()
             return [ServiceUnavailable("The disk failed; the outcome is unknown")] * len(changes)
-        except (apsw.Error, OSError) as error:
+        except apsw.BusyError:
             self._roll_back()
-            return [ServiceUnavailable(f"The catalog refused: {type(error).__name__}")] * len(changes)
+            return [ServiceUnavailable("The catalog is locked by another process")] * len(changes)
+        except Exception as error:  # noqa: BLE001 (a fault in one change must not end the committer, nor its neighbours)
+            self._roll_back()
+            if len(changes) > 1:
+                return [result for change in changes for result in self._attempt([change])]
+            return [error if isinstance(error, StorageError) else _refusal(error)]
 
     def _roll_back(self) -> None:
         if self._connection.in_transaction:
@@ -192,6 +207,14 @@ class Committer:
                 return None
             self._buckets[number] = bucket_of(row)
         return self._buckets[number]
+
+
+def _refusal(error: Exception) -> Exception:
+    """What the one who asked is told: of SQLite's and the disk's errors only that nothing was done."""
+    if isinstance(error, apsw.Error | OSError):
+        log.error("commit: %s: %s", type(error).__name__, error)
+        return ServiceUnavailable(f"The catalog refused: {type(error).__name__}")
+    return error
 
 
 def _place(change: PutVersion) -> tuple[int, str]:

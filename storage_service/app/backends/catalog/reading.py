@@ -6,9 +6,18 @@ from typing import Any
 import apsw
 
 from storage_service.app.backends.catalog.rows import SELECT_BUCKET, USAGE_COLUMNS, bucket_of
-from storage_service.app.backends.catalog.schema import COLUMNS, DEAD_COLUMNS, Durability, connect, version_of
+from storage_service.app.backends.catalog.schema import (
+    COLUMNS,
+    DEAD_COLUMNS,
+    MOST_FAILURES,
+    Durability,
+    connect,
+    last_sequence,
+    version_of,
+)
 from storage_service.app.core.errors import FeedGone
 from storage_service.app.core.objects import (
+    TAKEN_MS,
     Bucket,
     ChangeRecord,
     Found,
@@ -23,7 +32,12 @@ from storage_service.app.core.objects import (
 _HEAD = ",".join(f"o.{name}" for name in COLUMNS.split(","))
 _DEAD = ",".join(f"o.{name}" for name in DEAD_COLUMNS.split(","))
 FIND = f"SELECT {_HEAD},b.body FROM objects o LEFT JOIN bodies b ON b.seq=o.seq WHERE o.bucket=? AND o.key=?"  # noqa: S608
-FIND_DEAD = f"SELECT {_DEAD},b.body FROM others o LEFT JOIN bodies b ON b.seq=o.seq WHERE o.vid=?"  # noqa: S608
+# Both tables at once: a version that moves between them must not be missed.
+FIND_VERSION = (
+    f"SELECT {_HEAD},NULL,NULL,NULL,b.body FROM objects o LEFT JOIN bodies b ON b.seq=o.seq"  # noqa: S608
+    f" WHERE o.bucket=?1 AND o.key=?2 AND o.vid=?3 UNION ALL SELECT {_DEAD},b.body FROM others o"
+    " LEFT JOIN bodies b ON b.seq=o.seq WHERE o.vid=?3 AND o.bucket=?1 AND o.key=?2"
+)
 FIND_FILE = f"SELECT {COLUMNS} FROM objects WHERE file_id=? AND bucket=?"  # noqa: S608
 
 SORTS = {
@@ -73,13 +87,8 @@ class Reader:
 
     def find_version(self, bucket: int, key: str, version_id: str) -> Found | None:
         """One version of a key: current, noncurrent, or in the trash."""
-        found = self.find(bucket, key)
-        if found is not None and found.version.version_id == version_id:
-            return found
-        row = self.connection.execute(FIND_DEAD, (version_id,)).fetchone()
-        if row is None or row[0] != bucket or row[1] != key:
-            return None
-        return Found(version_of(row[:-1]), row[-1])
+        row = self.connection.execute(FIND_VERSION, (bucket, key, version_id)).fetchone()
+        return Found(version_of(row[:-1]), row[-1]) if row else None
 
     def find_file(self, bucket: int, file_id: str) -> Version | None:
         row = self.connection.execute(FIND_FILE, (file_id, bucket)).fetchone()
@@ -87,6 +96,8 @@ class Reader:
 
     def list_keys(self, bucket: int, query: ListQuery, now_ms: int) -> Listing:
         """One page in the byte order of keys. Past each common prefix it seeks, it does not walk."""
+        if query.limit < 1:
+            return Listing(())
         versions: list[Version] = []
         prefixes: list[str] = []
         after: str | None = query.after
@@ -133,15 +144,15 @@ class Reader:
         if query.search:
             where += " AND instr(lower(key),lower(?))"
             values.append(query.search)
-        (total,) = self.connection.execute(f"SELECT count(*) FROM objects WHERE {where}", values).fetchone()  # noqa: S608
+        counted = self.connection.execute(f"SELECT count(*) FROM objects WHERE {where}", values).fetchone()  # noqa: S608
         order = f"{SORTS[query.sort]} {'DESC' if query.descending else 'ASC'}, key"
         sql = f"SELECT {COLUMNS} FROM objects WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?"  # noqa: S608
         found = self.connection.execute(sql, (*values, query.limit, query.offset))
-        return [version_of(row) for row in found], int(total)
+        return [version_of(row) for row in found], int(counted[0]) if counted else 0
 
     def versions(self, bucket: int, key: str, trash: bool = False) -> list[Version]:
         """All versions of a key, newest first; `trash` adds those that were ended and can still be brought back."""
-        gone = "" if trash else " AND gone_ms IS NULL"
+        gone = f" AND (gone_ms IS NULL OR due_ms<>{TAKEN_MS})" if trash else " AND gone_ms IS NULL"
         sql = (
             f"SELECT {COLUMNS},NULL,NULL,NULL FROM objects WHERE bucket=?1 AND key=?2 UNION ALL "  # noqa: S608
             f"SELECT {DEAD_COLUMNS} FROM others WHERE bucket=?1 AND key=?2{gone} ORDER BY 11 DESC"
@@ -152,7 +163,7 @@ class Reader:
         """The newest ended version of each key that is no longer there, by key: what can be undeleted."""
         sql = (
             f"SELECT {DEAD_COLUMNS} FROM others o WHERE bucket=?1 AND key>?2 AND key>=?3 AND gone_ms IS NOT NULL"  # noqa: S608
-            " AND NOT flags&2 AND substr(key,1,length(?3))=?3"
+            f" AND due_ms<>{TAKEN_MS} AND NOT flags&2 AND substr(key,1,length(?3))=?3"
             " AND NOT EXISTS(SELECT 1 FROM objects h WHERE h.bucket=o.bucket AND h.key=o.key)"
             " AND seq=(SELECT max(seq) FROM others x WHERE x.bucket=o.bucket AND x.key=o.key AND NOT x.flags&2)"
             " ORDER BY key LIMIT ?4"
@@ -175,14 +186,19 @@ class Reader:
         Raises:
             FeedGone: entries between `after` and the oldest kept are no longer there.
         """
-        (oldest,) = self.connection.execute("SELECT coalesce(min(seq),0) FROM journal").fetchone()
+        connection = self.connection
+        row = connection.execute("SELECT min(seq) FROM journal").fetchone()
+        oldest = last_sequence(connection) + 1 if row is None or row[0] is None else int(row[0])
         if 0 < after < oldest - 1:
             raise FeedGone(f"The change feed begins at {oldest}")
+        # Up to the first row that is still owed; one that was set aside is passed, or the feed would end there.
+        waits = f"SELECT min(seq) FROM journal WHERE doc IS NOT NULL AND failures<{MOST_FAILURES}"  # noqa: S608
         sql = (
             "SELECT j.seq,j.at_ms,j.bucket,coalesce(b.name,''),j.key,j.vid,j.op,j.actor FROM journal j"
-            " LEFT JOIN buckets b ON b.id=j.bucket WHERE j.seq>? AND j.doc IS NULL ORDER BY j.seq LIMIT ?"
+            " LEFT JOIN buckets b ON b.id=j.bucket WHERE j.seq>? AND j.doc IS NULL"
+            f" AND j.seq<coalesce(({waits}),j.seq+1) ORDER BY j.seq LIMIT ?"
         )
-        return [ChangeRecord(*row) for row in self.connection.execute(sql, (after, limit))]
+        return [ChangeRecord(*row) for row in connection.execute(sql, (after, limit))]
 
     def state(self, name: str) -> Any:
         row = self.connection.execute("SELECT value FROM state WHERE name=?", (name,)).fetchone()

@@ -32,7 +32,8 @@ SELECT_BUCKET = "SELECT id,uuid,name,owner,generation,created_ms,updated_ms,doc 
 
 
 def bucket_of(row: tuple[Any, ...]) -> Bucket:
-    return Bucket(*row[:-1], options=sidecar.parse_options(orjson.loads(row[-1])))
+    *plain, doc = row
+    return Bucket(*plain, sidecar.parse_options(orjson.loads(doc)))
 
 
 class Transaction:
@@ -106,6 +107,10 @@ class Transaction:
         row = self._one(f"SELECT {DEAD_COLUMNS} FROM others WHERE {where}", values)  # noqa: S608
         return version_of(row) if row else None
 
+    def file_place(self, file_id: str) -> tuple[int, str] | None:
+        row = self._one("SELECT bucket,key FROM objects WHERE file_id=?", (file_id,))
+        return (row[0], row[1]) if row else None
+
     def usage(self, scope: str, name: str) -> Usage:
         row = self._one(f"SELECT {USAGE_COLUMNS} FROM usage WHERE scope=? AND id=?", (scope, name))  # noqa: S608
         return Usage(*row) if row else Usage()
@@ -156,6 +161,8 @@ class Transaction:
         for source, target in writes.body_copies:
             self.flush()
             self._connection.execute("INSERT INTO bodies SELECT ?,body FROM bodies WHERE seq=?", (target, source))
+            copied = self._one("SELECT length(body) FROM bodies WHERE seq=?", (target,))
+            self.body_bytes += copied[0] if copied else 0
         for name, until_ms in writes.once:
             self._connection.execute("INSERT INTO once VALUES(?,?)", (name, until_ms))
 

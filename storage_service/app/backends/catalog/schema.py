@@ -10,6 +10,7 @@ Durability = Literal["power-safe", "crash-safe", "scratch"]
 SYNCHRONOUS: dict[Durability, str] = {"power-safe": "FULL", "crash-safe": "NORMAL", "scratch": "OFF"}
 
 FORMAT = 1  # of these tables; a newer one is refused
+MOST_FAILURES = 5  # of settling a journal row; then it is set aside
 
 # Columns in the order of `Version`'s fields, so that a row is a Version.
 COLUMNS = "bucket,key,vid,file_id,size,etag,at_ms,mtime_ns,flags,doc,seq,meta_seq,expires_ms"

@@ -19,15 +19,22 @@ from storage_service.app.backends.catalog.rows import (
     Transaction,
     bucket_of,
 )
-from storage_service.app.backends.catalog.schema import COLUMNS, DEAD_COLUMNS, connect, last_sequence, version_of
+from storage_service.app.backends.catalog.schema import (
+    COLUMNS,
+    DEAD_COLUMNS,
+    MOST_FAILURES,
+    connect,
+    last_sequence,
+    version_of,
+)
 from storage_service.app.core.changes import Change
-from storage_service.app.core.commit import Moment, decide
+from storage_service.app.core.commit import decide
+from storage_service.app.core.decision import Moment
 from storage_service.app.core.errors import StorageError
-from storage_service.app.core.objects import Bucket, Usage, Version
+from storage_service.app.core.objects import TAKEN_MS, Bucket, Usage, Version
 
 MARKED_AT_ONCE = 400  # rows; about 5 ms under the lock
 JOURNAL_TAIL = 500_000  # rows: about a minute at full speed
-MOST_FAILURES = 5  # then a row is set aside
 
 
 class Owed(NamedTuple):
@@ -43,6 +50,22 @@ class Owed(NamedTuple):
     victim: str | None
     failures: int
     body: bytes | None
+
+
+class Backlog(NamedTuple):
+    """What waits: rows, bytes of their bodies, when the oldest was committed (ms, 0 = none). `parked` rows are apart."""
+
+    rows: int
+    bytes: int
+    oldest_ms: int
+    parked: int
+
+
+class Progress(NamedTuple):
+    """How far the journal is settled. Up to `settled` nothing waits; up to `whole` nothing was set aside either."""
+
+    settled: int
+    whole: int
 
 
 class Settling:
@@ -85,12 +108,21 @@ class Settling:
                 break
         return rows
 
-    def backlog(self) -> tuple[int, int, int, int]:
-        """(rows, bytes of bodies, when the oldest was committed in ms, rows set aside)."""
-        sql = "SELECT count(*),coalesce(min(at_ms),0),total(failures>=?) FROM journal WHERE doc IS NOT NULL"
-        rows, oldest, parked = self._connection.execute(sql, (MOST_FAILURES,)).fetchone()
-        (size,) = self._connection.execute("SELECT coalesce(sum(length(body)),0) FROM bodies").fetchone()
-        return int(rows), int(size), int(oldest), int(parked)
+    def backlog(self) -> Backlog:
+        sql = (
+            "SELECT count(*),total(length(b.body)),coalesce(min(at_ms),0),j.failures>=? AS parked FROM journal j"
+            " LEFT JOIN bodies b ON b.seq=j.seq WHERE j.doc IS NOT NULL GROUP BY parked"
+        )
+        found = {bool(row[3]): row for row in self._connection.execute(sql, (MOST_FAILURES,))}
+        rows, size, oldest, _ = found.get(False, (0, 0, 0, 0))
+        return Backlog(int(rows), int(size), int(oldest), int(found[True][0]) if True in found else 0)
+
+    def progress(self) -> Progress:
+        last = "(SELECT seq FROM sqlite_sequence WHERE name='journal')"
+        waits, owed = (f"(SELECT min(seq)-1 FROM journal WHERE doc IS NOT NULL{also})" for also in (" AND failures<?", ""))
+        row = self._connection.execute(f"SELECT coalesce({waits},{last},0),coalesce({owed},{last},0)", (MOST_FAILURES,))
+        settled, whole = row.fetchall()[0]
+        return Progress(int(settled), int(whole))
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
@@ -135,13 +167,32 @@ class Settling:
         found = self._connection.execute(sql, (orjson.dumps(version_ids).decode(),))
         return {row[2]: version_of(row) for row in found}
 
+    def written(self, bucket: int, key: str, version_id: str) -> Version | None:
+        """The version as its sidecar may say it now: not yet dead while its end is owed. None once it was removed."""
+        for version in self.versions(bucket, key):
+            if version.version_id == version_id:
+                owed = "SELECT 1 FROM journal WHERE seq=? AND doc IS NOT NULL"
+                alive = version.gone_sequence is not None and self._connection.execute(owed, (version.gone_sequence,))
+                if alive and alive.fetchone():
+                    return version._replace(gone_ms=None, gone_sequence=None, due_ms=None)
+                return version
+        return None
+
     def versions(self, bucket: int, key: str) -> list[Version]:
-        """Every version of a key, the dead ones too."""
-        sql = (
-            f"SELECT {COLUMNS},NULL,NULL,NULL FROM objects WHERE bucket=?1 AND key=?2 UNION ALL "  # noqa: S608
-            f"SELECT {DEAD_COLUMNS} FROM others WHERE bucket=?1 AND key=?2"
-        )
-        return [version_of(row) for row in self._connection.execute(sql, (bucket, key))]
+        """Every version of a key, newest first, the dead ones too."""
+        return list(self.history(bucket, key))
+
+    def history(self, bucket: int, key: str) -> Iterator[Version]:
+        """The same, read one by one: a key that is written often has many dead ones, and who asks needs the newest."""
+        for table, columns in (("objects", f"{COLUMNS},NULL,NULL,NULL"), ("others", DEAD_COLUMNS)):
+            sql = f"SELECT {columns} FROM {table} WHERE bucket=? AND key=? ORDER BY seq DESC"  # noqa: S608
+            for row in self._connection.execute(sql, (bucket, key)):
+                yield version_of(row)
+
+    def keys_after(self, sequence: int, limit: int) -> list[tuple[int, int, str]]:
+        """(sequence, bucket, key) of the settled changes behind this sequence, in order."""
+        sql = "SELECT seq,bucket,key FROM journal WHERE seq>? AND doc IS NULL AND key IS NOT NULL ORDER BY seq LIMIT ?"
+        return [(row[0], row[1], row[2]) for row in self._connection.execute(sql, (sequence, limit))]
 
     def known_versions(self, version_ids: Sequence[str]) -> set[str]:
         """Which of these have a row. The journal's tail knows nearly all; what it does not is looked for everywhere."""
@@ -162,21 +213,22 @@ class Settling:
         """Every bucket by number, with whether it was deleted and its directory has been put away."""
         sql = SELECT_BUCKET.replace(",doc FROM", ",moved,doc FROM").replace(" WHERE closed_ms IS NULL", "")
         rows = self._connection.execute(sql).fetchall()
-        return {row[0]: (bucket_of((*row[:-2], row[-1])), bool(row[-2])) for row in rows}
+        return {int(row[0]): (bucket_of((*row[:-2], row[-1])), bool(row[-2])) for row in rows}
 
     def open_buckets(self) -> dict[int, Bucket]:
         """Those that are not deleted, by number."""
-        return {row[0]: bucket_of(row) for row in self._connection.execute(SELECT_BUCKET).fetchall()}
+        return {int(row[0]): bucket_of(row) for row in self._connection.execute(SELECT_BUCKET).fetchall()}
 
-    def mark(self, sequences: Sequence[int], *, settled_below: int | None = None) -> None:
-        """These rows are on disk: drop their documents and bodies. `settled_below`: the settled sequence from now on."""
+    def mark(self, sequences: Sequence[int]) -> Progress:
+        """These rows are on disk: drop their documents and bodies. How far the journal is settled from now on."""
         for start in range(0, len(sequences), MARKED_AT_ONCE):
             text = orjson.dumps(sequences[start : start + MARKED_AT_ONCE]).decode()
             with self._transaction() as connection:
                 connection.execute("DELETE FROM bodies WHERE seq IN (SELECT value FROM json_each(?))", (text,))
                 connection.execute("UPDATE journal SET doc=NULL WHERE seq IN (SELECT value FROM json_each(?))", (text,))
-        if settled_below is not None:
-            self.set_state("settled", settled_below)
+        progress = self.progress()
+        self.set_state("settled", progress.settled)
+        return progress
 
     def mark_moved(self, bucket: int) -> None:
         with self._transaction() as connection:
@@ -205,8 +257,11 @@ class Settling:
     # What is due ------------------------------------------------------------------------------------------------
 
     def expired(self, now_ms: int, limit: int) -> list[Version]:
-        """Current versions past their expiry."""
-        sql = f"SELECT {COLUMNS} FROM objects WHERE expires_ms<=? ORDER BY expires_ms LIMIT ?"  # noqa: S608
+        """Current versions past their expiry, in buckets that are not deleted."""
+        sql = (
+            f"SELECT {COLUMNS} FROM objects WHERE expires_ms<=?"  # noqa: S608 (our own column names)
+            " AND bucket IN (SELECT id FROM buckets WHERE closed_ms IS NULL) ORDER BY expires_ms LIMIT ?"
+        )
         return [version_of(row) for row in self._connection.execute(sql, (now_ms, limit))]
 
     def due_dead(self, now_ms: int, limit: int) -> list[Version]:
@@ -224,18 +279,24 @@ class Settling:
         rows = self._connection.execute(sql, (gone_ms, int(self.state("settled") or 0), limit))
         return [version_of(row) for row in rows]
 
-    def forget_dead(self, versions: Sequence[Version], owners: dict[int, str]) -> None:
-        """Take removed versions out of rows and counters. Rows first, so that a crash leaves only orphans."""
+    def take_dead(self, versions: Sequence[Version]) -> None:
+        """From now on nobody copies these: their files are about to go. What was copied before is on its way to disk."""
         with self._transaction() as connection:
             connection.executemany(
-                "DELETE FROM others WHERE vid=? AND gone_ms IS NOT NULL",
-                [(version.version_id,) for version in versions],
+                "UPDATE others SET due_ms=? WHERE vid=? AND gone_ms IS NOT NULL",
+                [(TAKEN_MS, version.version_id) for version in versions],
             )
-            for version in versions:
-                delta = Usage(trash=-1, trash_bytes=-version.size)
-                if not version.is_marker:
-                    add_usage(connection, "bucket", str(version.bucket), delta)
-                    add_usage(connection, "owner", owners.get(version.bucket, ""), delta)
+
+    def forget_dead(self, versions: Sequence[Version], owners: dict[int, str]) -> None:
+        """Take removed versions out of rows and counters, once their files are gone."""
+        sql = "DELETE FROM others WHERE gone_ms IS NOT NULL AND vid IN (SELECT value FROM json_each(?)) RETURNING bucket,size"
+        text = orjson.dumps([version.version_id for version in versions]).decode()
+        with self._transaction() as connection:
+            for bucket, size in connection.execute(sql, (text,)).fetchall():
+                delta = Usage(trash=-1, trash_bytes=-size)
+                add_usage(connection, "bucket", str(bucket), delta)
+                if bucket in owners:
+                    add_usage(connection, "owner", owners[bucket], delta)
 
     def hasten(self, version_id: str, due_ms: int) -> bool:
         """Let garbage take a dead version no later than `due_ms`; whether there was one."""
@@ -248,10 +309,10 @@ class Settling:
     def closed_buckets(self, before_ms: int) -> list[tuple[int, str, str]]:
         """(number, uuid, owner) of deleted, put-away buckets whose days in the trash are over."""
         sql = "SELECT id,uuid,owner FROM buckets WHERE closed_ms<=? AND moved=1"
-        return list(self._connection.execute(sql, (before_ms,)))  # type: ignore[arg-type]
+        return [(int(row[0]), str(row[1]), str(row[2])) for row in self._connection.execute(sql, (before_ms,))]
 
-    def forget_bucket(self, number: int, owner: str) -> bool:
-        """Take some rows of a removed bucket out; True when nothing is left of it."""
+    def clear_bucket(self, number: int) -> bool:
+        """Take some rows of a removed bucket out; True when none is left."""
         with self._transaction() as connection:
             for table in ("objects", "others"):
                 sql = f"SELECT key,vid FROM {table} WHERE bucket=? LIMIT ?"  # noqa: S608 (our own table names)
@@ -260,6 +321,11 @@ class Settling:
                 connection.executemany(delete, [(number, *row) for row in rows])
                 if rows:
                     return False
+        return True
+
+    def forget_bucket(self, number: int, owner: str) -> None:
+        """The bucket itself, once its rows and its files are gone."""
+        with self._transaction() as connection:
             row = connection.execute(
                 f"SELECT {USAGE_COLUMNS} FROM usage WHERE scope='bucket' AND id=?",  # noqa: S608
                 (str(number),),
@@ -268,13 +334,15 @@ class Settling:
             add_usage(connection, "owner", owner, Usage(trash=-left.trash, trash_bytes=-left.trash_bytes))
             connection.execute("DELETE FROM usage WHERE scope='bucket' AND id=?", (str(number),))
             connection.execute("DELETE FROM buckets WHERE id=?", (number,))
-        return True
 
     def trim(self, feed_before_ms: int, now_ms: int, limit: int) -> int:
-        """Forget feed entries and used links that are old enough; how many entries went."""
-        sql = "DELETE FROM journal WHERE seq IN (SELECT seq FROM journal WHERE at_ms<? AND doc IS NULL LIMIT ?)"
+        """Forget feed entries and used links that are old enough; how many entries went. The feed loses its beginning
+        only, so that a reader who missed something can be told."""
+        first = "(SELECT seq,at_ms,doc FROM journal ORDER BY seq LIMIT ?1)"
+        kept = f"(SELECT min(seq) FROM {first} WHERE at_ms>=?2 OR doc IS NOT NULL)"  # noqa: S608
+        sql = f"DELETE FROM journal WHERE seq IN (SELECT seq FROM {first}) AND seq<coalesce({kept},seq+1)"  # noqa: S608
         with self._transaction() as connection:
-            connection.execute(sql, (feed_before_ms, limit))
+            connection.execute(sql, (limit, feed_before_ms))
             gone = connection.changes()
             connection.execute("DELETE FROM once WHERE until_ms<?", (now_ms,))
         return int(gone)
