@@ -10,12 +10,12 @@ from pathlib import Path
 
 from storage_service.app.backends.blobs import LocalBlobs
 from storage_service.app.backends.catalog.schema import Durability
-from storage_service.app.backends.catalog.settling import Settling
+from storage_service.app.backends.catalog.settling import Progress, Settling
 from storage_service.app.backends.disk import Disk, ScratchDisk
 from storage_service.app.backends.settle import Settler
 from storage_service.app.backends.shared import Shared
 from storage_service.app.backends.view import View, has_reflinks
-from storage_service.app.backends.volume import Layout, keep_settled, try_lock
+from storage_service.app.backends.volume import Layout, SettledNote, keep_settled, try_lock
 
 PLAN_VARIABLE = "STORAGE_PLAN"
 
@@ -77,7 +77,11 @@ def make_keeper(plan: Plan) -> Keeper:
     disk, shared = blobs.disk, Shared(layout.shared)
     catalog = Settling(str(layout.catalog), str(layout.commit_lock))
     view = View(blobs, disk, reflinks=has_reflinks(str(layout.run), disk))
-    settler = Settler(catalog, blobs, disk, view, shared, lambda sequence, epoch: keep_settled(layout, sequence, epoch))
+
+    def note(progress: Progress, epoch: str) -> None:
+        keep_settled(layout, disk, SettledNote(*progress), epoch)
+
+    settler = Settler(catalog, blobs, disk, view, shared, note)
     return Keeper(layout, catalog, blobs, disk, settler, shared, view)
 
 

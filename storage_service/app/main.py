@@ -34,7 +34,9 @@ from storage_service.app.wiring import Worker, make_staging, make_verifier, make
 
 log = logging.getLogger(__name__)
 
-SWITCH_SECONDS = 0.00005  # the event loop and the committer share the GIL; each of its ten calls a batch waits this long
+SWITCH_SECONDS = (
+    0.00005  # the event loop and the committer share the GIL; each of its ten calls a batch waits this long
+)
 LOOK_SECONDS = 0.02  # between looks while recovery runs
 GC_THRESHOLD = 50_000  # requests make few cycles; collecting often costs about a tenth of the rate
 PROBES = frozenset({"/health", "/healthz", "/readyz"})

@@ -173,9 +173,7 @@ async def test_uploader_owns_what_a_link_stored(client: httpx.AsyncClient, priva
 async def test_once_only_download_link_serves_one_get_and_any_head(client: httpx.AsyncClient, private: Bucket) -> None:
     asked = {"once": True, "expires_in_seconds": 60}
     await put(client, private, "a", TEXT)
-    answer = await client.post(
-        f"/files/presigned-url/download/{private.name}/a", json=asked, headers=bearer(OWNER)
-    )
+    answer = await client.post(f"/files/presigned-url/download/{private.name}/a", json=asked, headers=bearer(OWNER))
     path = httpx.URL(answer.json()["download_url"]).path
     assert (await client.head(path)).status_code == 200
     assert (await client.get(path)).content == TEXT

@@ -62,11 +62,7 @@ def imported_modules() -> dict[str, str]:
 
 def imported_distributions() -> set[str]:
     owners = metadata.packages_distributions()
-    return {
-        canonicalize_name(owner)
-        for module in imported_modules()
-        for owner in owners.get(module, [])
-    }
+    return {canonicalize_name(owner) for module in imported_modules() for owner in owners.get(module, [])}
 
 
 def test_every_package_asked_for_is_imported() -> None:

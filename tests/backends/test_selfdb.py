@@ -33,9 +33,7 @@ class World:
         self.answer = answer
         self.at = NOW
         self.requests: list[httpx.Request] = []
-        client = httpx.AsyncClient(
-            base_url="http://backend:8000/inner", transport=httpx.MockTransport(self._handle)
-        )
+        client = httpx.AsyncClient(base_url="http://backend:8000/inner", transport=httpx.MockTransport(self._handle))
         self.users = BackendUsers(client, admins=["boss@example.org"], now=lambda: self.at)
 
     def _handle(self, request: httpx.Request) -> httpx.Response:
@@ -196,9 +194,7 @@ async def test_backend_is_asked_about_ids_only(file_id: str) -> None:
         says(),
         lambda _: httpx.Response(200, json={"file_metadata": None}),
         lambda _: httpx.Response(200, json={"file_metadata": {"bucket_name": "photos"}}),
-        lambda _: httpx.Response(
-            200, json={"file_metadata": {"bucket_name": 1, "object_name": "a"}}
-        ),
+        lambda _: httpx.Response(200, json={"file_metadata": {"bucket_name": 1, "object_name": "a"}}),
     ],
 )
 async def test_silence_about_a_file_is_not_taken_for_absence(answer: Answer) -> None:

@@ -41,9 +41,7 @@ def test_right_digests_pass(wanted: Wanted | None) -> None:
     check_digests(digest_small(BODY), wanted)
 
 
-@pytest.mark.parametrize(
-    "wanted", [Wanted(md5=bytes(16)), Wanted(crc64nvme=bytes(8)), Wanted(sha256=bytes(32))]
-)
+@pytest.mark.parametrize("wanted", [Wanted(md5=bytes(16)), Wanted(crc64nvme=bytes(8)), Wanted(sha256=bytes(32))])
 def test_each_wrong_digest_is_told(wanted: Wanted) -> None:
     with pytest.raises(BadDigest):
         check_digests(digest_small(BODY), wanted)

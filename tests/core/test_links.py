@@ -142,9 +142,7 @@ def test_links_and_login_tokens_have_different_keys() -> None:
             SIGNER.verify(token, NOW)
 
 
-@pytest.mark.parametrize(
-    "change", [{"v": 2}, {"z": "a limit this release does not know"}], ids=["version", "field"]
-)
+@pytest.mark.parametrize("change", [{"v": 2}, {"z": "a limit this release does not know"}], ids=["version", "field"])
 def test_link_of_a_newer_release_is_refused_rather_than_half_understood(
     change: dict[str, object],
 ) -> None:

@@ -89,9 +89,7 @@ CASES = [
         id=f"{who} {action}" + ("" if bucket is None else f" {kind_of}"),
     )
     for action, bucket, *answers in TABLE
-    for kind_of in [
-        "private" if bucket is PRIVATE else "public" if bucket is PUBLIC else "unlisted"
-    ]
+    for kind_of in ["private" if bucket is PRIVATE else "public" if bucket is PUBLIC else "unlisted"]
     for who, answer in zip(PRINCIPALS, [*answers, OK, OK], strict=True)
 ]
 
@@ -183,9 +181,7 @@ def test_refusals_name_the_bucket() -> None:
         (LINK, False, False),
     ],
 )
-def test_list_of_buckets_shows_own_and_public(
-    principal: Principal, private: bool, public: bool
-) -> None:
+def test_list_of_buckets_shows_own_and_public(principal: Principal, private: bool, public: bool) -> None:
     assert (may_see(principal, PRIVATE), may_see(principal, PUBLIC)) == (private, public)
 
 

@@ -28,9 +28,7 @@ SECRET = "a secret of this test and of nothing else, 0123456789"
 NOW = 1_800_000_000
 UUID = "0b9f2f6e-7c1d-4b0e-9f53-0d6b3a6f2c11"
 RSA_KEY = rsa.generate_private_key(65537, 2048)
-PRIVATE_PEM = RSA_KEY.private_bytes(
-    Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()
-).decode()
+PRIVATE_PEM = RSA_KEY.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode()
 PUBLIC_KEY = RSA_KEY.public_key()
 PUBLIC_PEM = PUBLIC_KEY.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
@@ -113,9 +111,7 @@ TRICKS = {
     "kid a path, other key": signed(good(), "x" * 40, kid="../../../../dev/null"),
     "kid an SQL query, other key": signed(good(), "x" * 40, kid="a' UNION SELECT 'x"),
     "jku, other key": signed(good(), "x" * 40, jku="https://attacker.example/jwks.json"),
-    "jwk inside, signed with it": signed(
-        good(), "x" * 40, jwk={"kty": "oct", "k": part(b"x" * 40)}
-    ),
+    "jwk inside, signed with it": signed(good(), "x" * 40, jwk={"kty": "oct", "k": part(b"x" * 40)}),
     "x5u, other key": signed(good(), "x" * 40, x5u="https://attacker.example/cert.pem"),
     "1 MiB": signed(good(pad="x" * 2**20)),
     "a byte over the limit": signed(good()).ljust(MAX_TOKEN_BYTES + 1, "A"),
@@ -300,9 +296,7 @@ KEY_FILES = {
     "public PEM": PUBLIC_PEM,
     "private PEM": PRIVATE_PEM,
     "PEM on one line": PUBLIC_PEM.replace("\n", "\\n"),
-    "DER": b64encode(
-        PUBLIC_KEY.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    ).decode(),
+    "DER": b64encode(PUBLIC_KEY.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode(),
     "SSH": PUBLIC_KEY.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode(),
     "JWK": '{"kty": "RSA", "n": "AQAB", "e": "AQAB"}',
 }

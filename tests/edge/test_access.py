@@ -82,9 +82,7 @@ TABLE: list[tuple[str, dict[str, Any], Principal | None]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("sent", "principal"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE]
-)
+@pytest.mark.parametrize(("sent", "principal"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
 async def test_credentials_table(sent: dict[str, Any], principal: Principal | None) -> None:
     if principal is not REFUSED:
         assert ACCESS.identify(headers(**sent)) == principal

@@ -95,9 +95,7 @@ async def test_budget_is_given_back_by_close_and_by_a_dropped_body() -> None:
     assert await collect(closed) == []
 
 
-@pytest.mark.parametrize(
-    ("chunks", "length"), [([b"abc", LEAVES], None), ([b"abc"], 4), ([LEAVES], 0), ([b""], 1)]
-)
+@pytest.mark.parametrize(("chunks", "length"), [([b"abc", LEAVES], None), ([b"abc"], 4), ([LEAVES], 0), ([b""], 1)])
 async def test_cut_body_is_incomplete(chunks: list[bytes | object], length: int | None) -> None:
     with pytest.raises(IncompleteBody):
         await collect(body_of(upload(chunks, length)))

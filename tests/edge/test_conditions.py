@@ -65,9 +65,7 @@ def outcome(headers: dict[str, str], method: str) -> Outcome:
         ({"if-unmodified-since": BEFORE, "if-none-match": '"abc"'},) + (PreconditionFailed,) * 2,
     ],
 )
-def test_conditions_of_a_get_and_a_delete(
-    headers: dict[str, str], get: Outcome, delete: Outcome
-) -> None:
+def test_conditions_of_a_get_and_a_delete(headers: dict[str, str], get: Outcome, delete: Outcome) -> None:
     assert outcome(headers, "GET") == outcome(headers, "HEAD") == get
     assert outcome(headers, "DELETE") == delete
 

@@ -10,9 +10,7 @@ APP = "https://app.example"
 
 def from_origin(origin: str | None, client: Client | None = None, **extra: str) -> Request:
     named = [(name.replace("_", "-"), value) for name, value in extra.items()]
-    return request(
-        "OPTIONS", headers=[*([("origin", origin)] if origin else []), *named], client=client
-    )
+    return request("OPTIONS", headers=[*([("origin", origin)] if origin else []), *named], client=client)
 
 
 def test_open_service_lets_any_origin_read_and_says_so_always() -> None:

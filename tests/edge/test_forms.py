@@ -59,9 +59,7 @@ async def parsed(*chunks: bytes | object) -> list[Event]:
     return joined
 
 
-WHOLE = (
-    field("key", b"k/\xe2\x82\xac") + file(b"\r\n--data--\r\n--A") + field("metadata", b"{}") + END
-)
+WHOLE = field("key", b"k/\xe2\x82\xac") + file(b"\r\n--data--\r\n--A") + field("metadata", b"{}") + END
 EXPECTED = [
     Field("key", "k/€"),
     FileStart("file", "a.txt", "text/plain"),
@@ -86,12 +84,7 @@ async def test_a_form_in_single_bytes_reads_the_same() -> None:
 )
 def test_any_file_survives_any_cut(datas: list[bytes], cuts: list[int], preamble: bytes) -> None:
     datas = [data.replace(b"--B", b"") for data in datas]
-    body = (
-        (preamble + b"\r\n" if preamble else b"")
-        + b"".join(map(file, datas))
-        + END
-        + b"\r\nepilogue"
-    )
+    body = (preamble + b"\r\n" if preamble else b"") + b"".join(map(file, datas)) + END + b"\r\nepilogue"
     chunks = []
     for cut in cuts:
         chunks.append(body[:cut])

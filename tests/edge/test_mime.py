@@ -38,9 +38,7 @@ def test_detect(declared: str | None, key: str, first: bytes, found: str) -> Non
     assert detect(declared, key, first) == found
 
 
-@pytest.mark.parametrize(
-    "declared", ["text/plain\r\nset-cookie: a=b", "a\0b", "tab\there", "é/x", "a" * 256]
-)
+@pytest.mark.parametrize("declared", ["text/plain\r\nset-cookie: a=b", "a\0b", "tab\there", "é/x", "a" * 256])
 def test_type_that_could_not_stand_in_a_header_is_refused(declared: str) -> None:
     with pytest.raises(InvalidArgument):
         detect(declared, "a.txt", b"")

@@ -24,11 +24,7 @@ def _values(labels: dict[str, str]) -> tuple[str, ...]:
 
 def samples(text: bytes) -> dict[tuple[str, tuple[str, ...]], float]:
     families = text_string_to_metric_families(text.decode())
-    return {
-        (sample.name, _values(sample.labels)): sample.value
-        for family in families
-        for sample in family.samples
-    }
+    return {(sample.name, _values(sample.labels)): sample.value for family in families for sample in family.samples}
 
 
 def test_snapshot_is_json_and_a_copy() -> None:

@@ -69,9 +69,7 @@ def oracle(header: str, size: int) -> Span | str | None:
 
 POSITION = st.integers(0, 30).map(str) | st.just("")
 SPEC = st.builds("{}-{}".format, POSITION, POSITION)
-HEADER = st.builds(
-    "{}={}".format, st.sampled_from(["bytes", "Bytes", "items"]), SPEC | st.text("0-9, ab")
-)
+HEADER = st.builds("{}={}".format, st.sampled_from(["bytes", "Bytes", "items"]), SPEC | st.text("0-9, ab"))
 
 
 @given(HEADER, st.integers(1, 20))

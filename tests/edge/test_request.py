@@ -84,17 +84,13 @@ def test_request_id_is_taken_if_plain_else_made_once() -> None:
     assert request().request_id != request().request_id
 
 
-@pytest.mark.parametrize(
-    ("values", "length"), [([], None), (["0"], 0), (["5"], 5), (["5", "5"], 5), (["007"], 7)]
-)
+@pytest.mark.parametrize(("values", "length"), [([], None), (["0"], 0), (["5"], 5), (["5", "5"], 5), (["007"], 7)])
 def test_content_length(values: list[str], length: int | None) -> None:
     headers = [("content-length", value) for value in values]
     assert request(headers=headers).content_length == length
 
 
-@pytest.mark.parametrize(
-    "values", [[""], ["-1"], ["+1"], ["1_0"], ["0x1"], ["\xb2"], ["5", "6"], ["5, 5"], ["9" * 20]]
-)
+@pytest.mark.parametrize("values", [[""], ["-1"], ["+1"], ["1_0"], ["0x1"], ["\xb2"], ["5", "6"], ["5, 5"], ["9" * 20]])
 def test_bad_content_length_is_refused(values: list[str]) -> None:
     headers = [("content-length", value) for value in values]
     with pytest.raises(InvalidArgument):

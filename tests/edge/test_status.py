@@ -6,11 +6,7 @@ import pytest
 from storage_service.app.core import errors
 from storage_service.app.edge.status import STATUS, problem, problem_headers, status_of
 
-FAMILY = [
-    kind
-    for _, kind in inspect.getmembers(errors, inspect.isclass)
-    if issubclass(kind, errors.StorageError)
-]
+FAMILY = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, errors.StorageError)]
 
 
 @pytest.mark.parametrize("kind", FAMILY)

@@ -25,7 +25,14 @@ class FileStat(NamedTuple):
 
 
 class Disk:
-    """Plain files. A path is absolute; `dir_fd` variants take names inside an open directory."""
+    """Plain files. Paths are absolute."""
+
+    def __init__(self) -> None:
+        self._roots: dict[str, int] = {}  # descriptors of `sync_fs`, by path
+
+    def __del__(self) -> None:
+        for fd in self._roots.values():
+            os.close(fd)
 
     def create(self, path: str, mode: int) -> int:
         """A descriptor of a new file. Raises FileExistsError, never follows a link."""
@@ -50,7 +57,7 @@ class Disk:
         os.fchown(fd, -1, gid)
 
     def sync_data(self, fd: int) -> None:
-        os.fdatasync(fd)
+        os.fsync(fd)  # not fdatasync: the time counts too, a blob is compared with its row by it
 
     def close(self, fd: int) -> None:
         os.close(fd)
@@ -105,14 +112,16 @@ class Disk:
             os.close(fd)
 
     def sync_fs(self, path: str) -> None:
-        """Everything written to this file system so far survives a power cut (Linux ≥ 5.8 reports errors here)."""
-        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            if _libc.syncfs(fd) != 0:
-                number = ctypes.get_errno()
-                raise OSError(number, os.strerror(number))
-        finally:
-            os.close(fd)
+        """Everything written to this file system so far survives a power cut (Linux ≥ 5.8 reports errors here).
+
+        The descriptor is kept: an error is told once to each that was open before it, so a fresh one might not hear of
+        what somebody else's sync has been told.
+        """
+        if path not in self._roots:
+            self._roots[path] = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        if _libc.syncfs(self._roots[path]) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
 
     def names(self, path: str) -> list[str]:
         """Names in a directory, unsorted; empty where there is none."""

@@ -12,6 +12,7 @@ from storage_service.app.core.objects import BlobName, Bucket, Version
 log = logging.getLogger(__name__)
 
 AT_ONCE = 500  # versions a step
+CLEARED_AT_ONCE = 250  # transactions a step: 100,000 rows of a deleted bucket
 
 
 class Garbage:
@@ -37,7 +38,11 @@ class Garbage:
         return len(versions)
 
     def _remove(self, versions: list[Version]) -> None:
-        """Sidecars first and synced, then blobs: a blob without a sidecar is an orphan, the reverse is damage."""
+        """Sidecars first and synced, then blobs: a blob without a sidecar is an orphan, the reverse is damage.
+
+        Nobody may copy them from here on; and the sync also takes care of the links of those who did before.
+        """
+        self._catalog.take_dead(versions)
         buckets = self._catalog.buckets()
         names = [name for version in versions if (name := _name(buckets, version)) is not None]
         for name in names:
@@ -48,12 +53,19 @@ class Garbage:
         self._catalog.forget_dead(versions, {number: bucket.owner for number, (bucket, _) in buckets.items()})
 
     def remove_buckets(self, closed_before_ms: int) -> int:
-        """Remove buckets that were deleted before then, with all they held; how many are gone for good."""
+        """Remove buckets that were deleted before then, with all they held; how many are gone for good. Their own rows
+        go last, so that what an interruption leaves is still known."""
         gone = 0
         for number, uuid, owner in self._catalog.closed_buckets(closed_before_ms):
-            if self._catalog.forget_bucket(number, owner):
-                shutil.rmtree(f"{self._blobs.root}/{SERVICE}/trash/{uuid}", ignore_errors=True)
+            if not any(self._catalog.clear_bucket(number) for _ in range(CLEARED_AT_ONCE)):
+                continue  # a large one: the rest next time
+            directory = f"{self._blobs.root}/{SERVICE}/trash/{uuid}"
+            shutil.rmtree(directory, ignore_errors=True)
+            if self._disk.stat(directory) is None:
+                self._catalog.forget_bucket(number, owner)
                 gone += 1
+            else:
+                log.error("garbage: the directory of deleted bucket %s cannot be removed", uuid)
         return gone
 
 

@@ -18,7 +18,7 @@ from storage_service.app.backends.disk import Disk
 from storage_service.app.backends.settle import Settler, directory_of
 from storage_service.app.backends.shared import Shared
 from storage_service.app.backends.volume import Layout, VolumeRefused, settled_note
-from storage_service.app.core.objects import BlobName, new_id
+from storage_service.app.core.objects import BlobName, is_uuid, new_id
 
 log = logging.getLogger(__name__)
 
@@ -88,29 +88,48 @@ def make_fresh(layout: Layout) -> None:
         connection.close()
 
 
-def sweep_staging(layout: Layout, catalog: Settling, blobs: LocalBlobs, disk: Disk, workers: list[Path]) -> int:
-    """Undo or forget every intent of these workers, who are gone; how many there were."""
-    intents = [path for worker in workers if worker.is_dir() for path in worker.iterdir()]
+def sweep_staging(catalog: Settling, blobs: LocalBlobs, workers: list[Path], *, undo: bool = True) -> int:
+    """Undo or forget every intent of these workers, who are gone; how many there were. With `undo` false the blobs of
+    unknown versions stay: after a loss of rows they may be all that is left of what was acknowledged."""
+    disk = blobs.disk
+    intents = [f"{worker}/{name}" for worker in workers for name in disk.names(str(worker))]
     buckets = catalog.buckets()
-    known = catalog.known_versions([path.name.partition(".")[2] for path in intents])
+    known = catalog.known_versions([_intent(path)[1] for path in intents])
     for path in intents:
-        number, _, version_id = path.name.partition(".")
-        found = buckets.get(int(number)) if number.isdigit() else None
-        if found is not None and version_id and version_id not in known:
-            blobs.delete(BlobName(directory_of(*found), version_id))  # before the intent, so that a crash repeats it
-        path.unlink(missing_ok=True)
+        number, version_id = _intent(path)
+        found = buckets.get(number)
+        if undo and found is not None and is_uuid(version_id) and version_id not in known:
+            for directory in {directory_of(*found), found[0].name}:  # its bucket may have been put away since
+                blobs.delete(BlobName(directory, version_id))  # before the intent, so that a crash repeats it
+        _remove(disk, path)
     for worker in workers:
-        disk.remove_dir(str(worker))
+        _remove(disk, str(worker))
     return len(intents)
+
+
+def _intent(path: str) -> tuple[int, str]:
+    """(bucket's number, version id) of a staging name; nothing's where it is a stranger's."""
+    number, _, version_id = path.rpartition("/")[2].partition(".")
+    return (int(number), version_id) if number.isascii() and number.isdigit() else (0, "")
+
+
+def _remove(disk: Disk, path: str) -> None:
+    """A file, or an empty directory; a stranger's directory with something in it stays."""
+    found = disk.stat(path)
+    if found is not None and found.is_dir:
+        disk.remove_dir(path)
+    else:
+        disk.unlink(path)
 
 
 def settle_all(catalog: Settling, settler: Settler, shared: Shared) -> int:
     """Settle everything the last run left; how many rows. What cannot be settled now is left to the jobs."""
     catalog.retry_parked()
-    rows, size, oldest, parked = catalog.backlog()
-    shared[words.COMMITTED_ROWS], shared[words.COMMITTED_BYTES] = rows, size
+    backlog = catalog.backlog()
+    shared[words.COMMITTED_ROWS], shared[words.COMMITTED_BYTES] = backlog.rows, backlog.bytes
     shared[words.SETTLED_ROWS] = shared[words.SETTLED_BYTES] = 0
-    shared[words.OLDEST_MS], shared[words.PARKED_ROWS] = oldest, parked
+    shared[words.OLDEST_MS], shared[words.PARKED_ROWS] = backlog.oldest_ms, backlog.parked
+    settler.show_again()
     settled = 0
     while True:
         done = settler.run_pass()

@@ -11,18 +11,20 @@ Every step can be repeated. An error keeps rows and bodies.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import orjson
 
 from storage_service.app.backends import shared as words
-from storage_service.app.backends.blobs import BUCKET_SIDECAR, SERVICE, LocalBlobs, read_file
-from storage_service.app.backends.catalog.settling import MOST_FAILURES, Owed, Settling
+from storage_service.app.backends.blobs import BLOBS, BUCKET_SIDECAR, SERVICE, LocalBlobs, is_intact, read_file
+from storage_service.app.backends.catalog.schema import MOST_FAILURES
+from storage_service.app.backends.catalog.settling import Owed, Progress, Settling
 from storage_service.app.backends.disk import Disk
 from storage_service.app.backends.shared import Shared
 from storage_service.app.backends.view import View
 from storage_service.app.core import sidecar
+from storage_service.app.core.ending import NOTHING
 from storage_service.app.core.errors import DamagedObject
 from storage_service.app.core.objects import BlobName, Bucket, Version, now_ms
 
@@ -49,7 +51,7 @@ class Settler:
         disk: Disk,
         view: View | None,
         shared: Shared,
-        keep_settled: Callable[[int, str], None],
+        keep_settled: Callable[[Progress, str], None],
     ) -> None:
         self._catalog = catalog
         self._blobs = blobs
@@ -59,6 +61,8 @@ class Settler:
         self._keep_settled = keep_settled
         self._buckets: dict[int, tuple[Bucket, bool]] = {}
         self._buckets_seen = -1
+        self._places: dict[str, str] = {}  # directories below the root, by bucket id
+        self._shown_to = int(catalog.state("viewed") or 0)
 
     def run_pass(self, most_rows: int = MOST_ROWS) -> Pass:
         """Settle what waits, up to `most_rows`.
@@ -69,35 +73,39 @@ class Settler:
         rows = self._catalog.owed(most_rows, MOST_BYTES)
         if not rows:
             return Pass(0, 0)
-        self._refresh_buckets()
+        self._refresh_buckets(rows)
         written, failed, replaced = self._write(rows)
         self._disk.sync_fs(self._blobs.root)
         if replaced:
             for temporary, path in replaced.items():
                 self._disk.rename(temporary, path)
             self._disk.sync_fs(self._blobs.root)
-        self._mark(rows, written, failed)
+        self._mark(written, failed)
         self._show(rows, failed)
         return Pass(len(written), len(failed))
 
-    def _refresh_buckets(self) -> None:
+    def _refresh_buckets(self, rows: Sequence[Owed]) -> None:
+        """After the rows were read: a bucket that any of them is about was committed before, so it is found."""
         seen = self._shared[words.BUCKETS]
-        if self._buckets_seen != seen:
+        named = any(row.key is None or row.bucket not in self._buckets for row in rows)
+        if named or self._buckets_seen != seen:
             self._buckets = self._catalog.buckets()
             self._buckets_seen = seen
+            self._places = {bucket.uuid: directory_of(bucket, moved) for bucket, moved in self._buckets.values()}
 
     def _write(self, rows: Sequence[Owed]) -> tuple[list[Owed], list[Owed], dict[str, str]]:
-        """Steps 1: what could be written, what could not, and the renames to come (temporary -> final)."""
+        """Step 1: what could be written, what could not, and the renames to come (temporary -> final)."""
         written: list[Owed] = []
         failed: list[Owed] = []
         replaced: dict[str, str] = {}
         dead = self._catalog.dead([row.victim for row in rows if row.victim])
-        for row in rows:
+        # A deleted bucket is put away before anything of its is written, so that all of it is written in one place.
+        for row in sorted(rows, key=lambda row: row.op != "bucket-delete"):
             try:
                 self._write_row(row, dead, replaced)
                 written.append(row)
-            except (OSError, DamagedObject) as error:
-                log.warning("settle: row %d failed: %s", row.sequence, error)
+            except (OSError, DamagedObject, TypeError, ValueError, KeyError) as error:  # of this row: the others go on
+                log.warning("settle: row %d failed: %s: %s", row.sequence, type(error).__name__, error)
                 failed.append(row)
         return written, failed, replaced
 
@@ -111,94 +119,135 @@ class Settler:
         directory = directory_of(*bucket)
         blob = BlobName(directory, row.version_id)
         if row.op == "put":
-            self._write_blob(row, blob)
-            self._blobs.write_sidecar(blob, sidecar.render_file(row.doc), replaced)
-        elif row.op == "meta" or row.doc != "{}":  # a changed sidecar; or a delete marker, which has one of its own
-            self._blobs.write_sidecar(blob, sidecar.render_file(row.doc), replaced)
+            write_blob(self._blobs, blob, row.doc, row.body, self._places)
+        if row.doc != NOTHING:  # a version's, or a delete marker's, which has a sidecar of its own
+            text = self._text_now(row, row.key, row.version_id, bucket[0].uuid) if row.failures else row.doc
+            self._blobs.write_sidecar(blob, sidecar.render_file(text), replaced)
         victim = dead.get(row.victim or "")
         if victim is not None:
             text = sidecar.compose(victim, bucket[0].uuid)
             name = BlobName(directory, victim.version_id)
             self._blobs.replace_sidecar(name, sidecar.render_file(text), replaced)
 
-    def _write_blob(self, row: Owed, blob: BlobName) -> None:
-        record = orjson.loads(row.doc)
-        if row.body is not None:
-            self._blobs.write(blob, row.body, record["mtime_ns"])
-            return
-        if self._blobs.stat(blob) is not None:
-            return
-        source = record["doc"].get("copied_from")
-        if not source:
-            raise DamagedObject(f"The blob of version {row.version_id} is not there")
-        uuid, _, version_id = source.partition("/")
-        for bucket, moved in self._buckets.values():
-            if bucket.uuid == uuid:
-                self._blobs.copy(BlobName(directory_of(bucket, moved), version_id), blob)
+    def _text_now(self, row: Owed, key: str, version_id: str, uuid: str) -> str:
+        """Of a row that failed before: later ones may have been settled meanwhile, and their word stands."""
+        version = self._catalog.written(row.bucket, key, version_id)
+        return row.doc if version is None else sidecar.compose(version, uuid)
 
     def _write_bucket(self, row: Owed) -> None:
         found = self._buckets.get(row.bucket)
         if found is None:
             return
         bucket, moved = found
+        if row.op == "bucket-put" and moved:
+            return  # its end has been written, and that is the last word
         if row.op == "bucket-delete" and not moved:
             self._put_away(bucket)
             moved = True
             self._buckets[bucket.id] = (bucket, moved)  # what is settled from here on belongs there
-        self._blobs.write_bucket_sidecar(directory_of(bucket, moved), sidecar.render_file(row.doc))
+            self._places[bucket.uuid] = directory_of(bucket, moved)
+        late = row.failures and not moved  # a newer word may stand there already
+        text = sidecar.render_bucket(bucket, row.sequence) if late else row.doc
+        self._blobs.write_bucket_sidecar(directory_of(bucket, moved), sidecar.render_file(text))
         if row.op == "bucket-delete":
             self._catalog.mark_moved(bucket.id)
 
     def _put_away(self, bucket: Bucket) -> None:
         """Move a deleted bucket's directory into the service's own trash, if it still stands under its name."""
-        root = self._blobs.root
-        self._disk.make_dir(f"{root}/{SERVICE}/trash")
-        try:
-            record = sidecar.parse_file(read_file(self._disk, f"{root}/{bucket.name}/{BUCKET_SIDECAR}"))
-        except (FileNotFoundError, NotADirectoryError, DamagedObject):
-            record = {"id": bucket.uuid}  # never written, or unreadable: the name alone must do
-        if record.get("id") == bucket.uuid and self._disk.stat(f"{root}/{bucket.name}") is not None:
-            self._disk.rename(f"{root}/{bucket.name}", f"{root}/{directory_of(bucket, moved=True)}")
-            self._disk.sync_dir(root)
+        source, target = (f"{self._blobs.root}/{directory_of(bucket, moved)}" for moved in (False, True))
+        trash = target.rpartition("/")[0]
+        self._disk.make_dir(trash)
+        if self._is_of(source, bucket) and self._disk.stat(target) is None:
+            self._disk.rename(source, target)
+            self._disk.sync_dir(trash)
+            self._disk.sync_dir(self._blobs.root)
         self._blobs.forget_bucket(bucket.name)
 
-    def _mark(self, rows: Sequence[Owed], written: Sequence[Owed], failed: Sequence[Owed]) -> None:
-        if failed:
-            self._catalog.count_failure([row.sequence for row in failed])
-            below = min(row.sequence for row in failed) - 1
-            parked = sum(row.failures + 1 >= MOST_FAILURES for row in failed)
-            self._shared[words.PARKED_ROWS] = self._shared[words.PARKED_ROWS] + parked
-        else:
-            below = rows[-1].sequence
-        self._catalog.mark([row.sequence for row in written], settled_below=below)
-        self._keep_settled(below, str(self._catalog.state("epoch")))
-        self._shared.add(words.SETTLED_ROWS, len(written))
-        self._shared.add(words.SETTLED_BYTES, sum(len(row.body or b"") for row in written))
-        self._shared[words.OLDEST_MS] = rows[-1].at_ms if self._shared.backlog_rows else 0
+    def _is_of(self, directory: str, bucket: Bucket) -> bool:
+        """Whether the directory under a bucket's name is that bucket's: somebody's own files may stand there."""
+        try:
+            record = sidecar.parse_file(read_file(self._disk, f"{directory}/{BUCKET_SIDECAR}"))
+        except FileNotFoundError:  # the bucket was deleted before it was written
+            return self._disk.stat(f"{directory}/{BLOBS}") is not None
+        except NotADirectoryError:
+            return False
+        except DamagedObject:
+            return True
+        return record.get("id") == bucket.uuid
+
+    def _mark(self, written: Sequence[Owed], failed: Sequence[Owed]) -> None:
+        self._catalog.count_failure([row.sequence for row in failed])
+        parked = [row for row in failed if row.failures + 1 >= MOST_FAILURES]
+        progress = self._catalog.mark([row.sequence for row in written], viewed=self._shown_to)
+        gone = [*written, *parked]  # from the backlog
+        self._shared.add(words.PARKED_ROWS, len(parked))
+        self._shared.add(words.SETTLED_ROWS, len(gone))
+        self._shared.add(words.SETTLED_BYTES, sum(len(row.body or b"") for row in gone))
+        self._shared[words.OLDEST_MS] = max(row.at_ms for row in gone) if gone and self._shared.backlog_rows else 0
         self._shared[words.HEARTBEAT_MS] = now_ms()
+        try:
+            self._keep_settled(progress, str(self._catalog.state("epoch")))
+        except OSError as error:  # a full disk: the note only lags
+            log.warning("settle: the note of what is settled was not written: %s", error)
+
+    # The view ---------------------------------------------------------------------------------------------------
+
+    def show_again(self) -> None:
+        """At a start: bring the view up to date for what the last run may not have shown, or not synced."""
+        at = int(self._catalog.state("viewed") or 0)
+        while self._view is not None and (rows := self._catalog.keys_after(at, MOST_ROWS)):
+            self._refresh_buckets(())
+            self._show_keys({(bucket, key) for _, bucket, key in rows})
+            at = rows[-1][0]
+        self._shown_to = at
 
     def _show(self, rows: Sequence[Owed], failed: Sequence[Owed]) -> None:
-        """Bring the view up to date for the keys of this pass. An error here never stops settling."""
-        if self._view is None:
-            return
+        """Bring the view up to date for the keys of this pass."""
         skip = {row.sequence for row in failed}
         keys = {(row.bucket, row.key) for row in rows if row.key is not None and row.sequence not in skip}
-        heads = self._catalog.heads([(bucket, key) for bucket, key in keys if key is not None])
-        for number, key in keys:
+        self._show_keys({(bucket, key) for bucket, key in keys if key is not None})
+        self._shown_to = rows[-1].sequence
+
+    def _show_keys(self, keys: set[tuple[int, str]]) -> None:
+        """An error here never stops settling. What goes, goes first: a key may make room for `a` beside `a/b`."""
+        if self._view is None:
+            return
+        heads = self._catalog.heads(list(keys))
+        for number, key in sorted(keys, key=lambda place: (place in heads, place)):
             bucket = self._buckets.get(number)
-            if bucket is None or bucket[1] or key is None:
-                continue
-            self._show_one(bucket[0], key, heads.get((number, key)))
+            if bucket is not None and not bucket[1]:
+                self._show_one(self._view, bucket[0], key, heads.get((number, key)))
         self._shared[words.VIEW_HIDDEN] = self._view.hidden
         self._shared[words.VIEW_FOREIGN] = self._view.foreign
 
-    def _show_one(self, bucket: Bucket, key: str, head: Version | None) -> None:
-        if self._view is None:
-            return
+    def _show_one(self, view: View, bucket: Bucket, key: str, head: Version | None) -> None:
         try:
-            self._view.show(bucket.name, key, head, lambda: self._catalog.versions(bucket.id, key))
+            view.show(bucket.name, key, head, lambda: self._catalog.history(bucket.id, key))
         except (OSError, ValueError) as error:
             log.warning("view: a key of bucket %s is not shown: %s", bucket.name, error)
+
+
+def write_blob(blobs: LocalBlobs, blob: BlobName, doc: str, body: bytes | None, places: Mapping[str, str]) -> None:
+    """A version's bytes under its blob name: the journalled body, or what lies there already, or its source linked
+    again (the link of a copy is not synced before it is settled). `places`: directories by bucket id.
+
+    Raises:
+        DamagedObject, FileNotFoundError: the bytes are nowhere.
+    """
+    record = orjson.loads(doc)
+    if body is not None:
+        blobs.write(blob, body, record["mtime_ns"])
+        return
+    uuid, _, version_id = (record["doc"].get("copied_from") or "").partition("/")
+    found = blobs.stat(blob)
+    if found is not None and (uuid not in places or is_intact(found, record["size"], record["mtime_ns"])):
+        return
+    if uuid not in places:
+        raise DamagedObject(f"The blob of version {blob.version_id} is not there")
+    source = BlobName(places[uuid], version_id)
+    if found is not None and blobs.stat(source) is not None:
+        blobs.delete(blob)
+    blobs.copy(source, blob)
 
 
 def directory_of(bucket: Bucket, moved: bool) -> str:

@@ -55,7 +55,8 @@ class Upkeep:
             rows = self._catalog.apply(
                 changes, lambda sequence: Moment(now_ms, sequence, grace_ms=self._grace_ms, trash_ms=self._trash_ms)
             )
-            self._shared[words.COMMITTED_ROWS] += rows
+            with self._catalog.held():  # committers of other processes add to the same word
+                self._shared.add(words.COMMITTED_ROWS, rows)
 
     def keep_reserve(self, reserve_bytes: int, now_ms: int) -> None:
         """Under the reserve of free space, trash goes before its time, oldest first; never within the grace time."""
@@ -71,8 +72,8 @@ class Upkeep:
     def recount(self) -> None:
         """Set the shared backlog right; it drifts when a process dies between a commit and its word."""
         with self._catalog.held():
-            rows, size, oldest, parked = self._catalog.backlog()
-            self._shared[words.SETTLED_ROWS] = self._shared[words.COMMITTED_ROWS] - (rows - parked)
-            self._shared[words.SETTLED_BYTES] = self._shared[words.COMMITTED_BYTES] - size
-        self._shared[words.PARKED_ROWS] = parked
-        self._shared[words.OLDEST_MS] = oldest if rows else 0
+            backlog = self._catalog.backlog()
+            self._shared[words.COMMITTED_ROWS] = self._shared[words.SETTLED_ROWS] + backlog.rows
+            self._shared[words.COMMITTED_BYTES] = self._shared[words.SETTLED_BYTES] + backlog.bytes
+            self._shared[words.OLDEST_MS] = backlog.oldest_ms
+        self._shared[words.PARKED_ROWS] = backlog.parked

@@ -6,13 +6,16 @@ A key never becomes a path except here, where every step is taken from an open d
 import contextlib
 import os
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import islice
 
 from storage_service.app.backends.blobs import BLOB_MODE, BLOBS, BUCKET_SIDECAR, SERVICE, LocalBlobs
 from storage_service.app.backends.disk import Disk
 from storage_service.app.core.objects import BlobName, Version
 
 MAX_NAME_BYTES = 255  # NAME_MAX on Linux
+MOST_VERSIONS = 10_000  # of a key are looked at; more than one pass of settle can replace
+Versions = Callable[[], Iterable[Version]]
 _OPEN_DIR = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -41,8 +44,8 @@ class View:
         self.hidden = 0
         self.foreign = 0
 
-    def show(self, bucket: str, key: str, head: Version | None, versions: Callable[[], list[Version]]) -> None:
-        """Make the name of `key` show `head`, or nothing. `versions` names every version it may show now.
+    def show(self, bucket: str, key: str, head: Version | None, versions: Versions) -> None:
+        """Make the name of `key` show `head`, or nothing. `versions` names every version it may show now, newest first.
 
         A name that is none of these versions is somebody else's: it stays, and is counted.
         """
@@ -56,7 +59,7 @@ class View:
             else:
                 self._place(bucket, names, head, versions)
 
-    def _place(self, bucket: str, names: list[str], head: Version, versions: Callable[[], list[Version]]) -> None:
+    def _place(self, bucket: str, names: list[str], head: Version, versions: Versions) -> None:
         parent = self._open_parent(bucket, names[:-1], make=True)
         if parent is None:
             self.hidden += 1  # a file stands where a directory is needed: `a` beside `a/b`
@@ -90,12 +93,16 @@ class View:
         name: str,
         parent: int,
         head: Version,
-        versions: Callable[[], list[Version]],
+        versions: Versions,
     ) -> None:
-        if self._shows(parent, name, bucket, [head]):
+        if self._is_linked(parent, name, bucket, head):
             return
         if not self._shows(parent, name, bucket, versions()):
-            self.foreign += 1
+            found = os.stat(name, dir_fd=parent, follow_symlinks=False)
+            if found.st_mode & 0o170000 == 0o040000:
+                self.hidden += 1  # `a/b` is shown: `a` cannot be
+            else:
+                self.foreign += 1
             return
         temporary = f"{SERVICE}.{head.version_id}"
         with contextlib.suppress(FileNotFoundError):
@@ -105,7 +112,7 @@ class View:
         with contextlib.suppress(FileNotFoundError):  # a rename between two links of one inode does nothing
             os.unlink(temporary, dir_fd=parent)
 
-    def _hide(self, bucket: str, names: list[str], versions: Callable[[], list[Version]]) -> None:
+    def _hide(self, bucket: str, names: list[str], versions: Versions) -> None:
         parent = self._open_parent(bucket, names[:-1], make=False)
         if parent is None:
             return
@@ -116,16 +123,26 @@ class View:
             os.close(parent)
         self._prune(bucket, names[:-1])
 
-    def _shows(self, parent: int, name: str, bucket: str, versions: list[Version]) -> bool:
-        """Whether the name is one of these versions: the blob's inode, or a reflink with its size and time."""
+    def _is_linked(self, parent: int, name: str, bucket: str, head: Version) -> bool:
+        """Whether the name shows this version as well as it can: as its blob's second link, or as a reflink."""
+        if self._reflinks:
+            return self._shows(parent, name, bucket, [head])
+        found = os.stat(name, dir_fd=parent, follow_symlinks=False)
+        blob = self._blobs.stat(BlobName(bucket, head.version_id))
+        return blob is not None and blob.inode == found.st_ino
+
+    def _shows(self, parent: int, name: str, bucket: str, versions: Iterable[Version]) -> bool:
+        """Whether the name is one of these versions: the blob's inode; or, for a reflink and for a blob that was settled
+        again after a power cut, a file of its size and time."""
         try:
             found = os.stat(name, dir_fd=parent, follow_symlinks=False)
         except FileNotFoundError:
             return False
         if found.st_mode & 0o170000 != 0o100000:
             return False
-        for version in versions:
-            if self._reflinks and (found.st_size, found.st_mtime_ns) == (version.size, version.mtime_ns):
+        ours = self._reflinks or found.st_mode & 0o777 == BLOB_MODE
+        for version in islice(versions, MOST_VERSIONS):
+            if ours and (found.st_size, found.st_mtime_ns) == (version.size, version.mtime_ns):
                 return True
             blob = self._blobs.stat(BlobName(bucket, version.version_id))
             if blob is not None and blob.inode == found.st_ino:

@@ -10,6 +10,7 @@ import os
 import pwd
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from storage_service.app.backends.blobs import SERVICE
 from storage_service.app.backends.disk import Disk, published
@@ -194,27 +195,27 @@ def wait_lock(path: Path) -> int:
     return fd
 
 
-def keep_settled(layout: Layout, sequence: int, epoch: str) -> None:
-    """Note beside the catalog how far it is settled: an older copy put in its place is then found out. Unsynced: a
-    note that lags only makes the check weaker."""
-    disk = Disk()
-    path = str(layout.settled)
-    temporary = f"{path}.new"
-    disk.unlink(temporary)
-    fd = disk.create(temporary, 0o600)
-    try:
-        disk.write(fd, json.dumps({"sequence": sequence, "epoch": epoch}).encode())
-    finally:
-        disk.close(fd)
-    disk.rename(temporary, path)
+class SettledNote(NamedTuple):
+    """How far the catalog was settled at least. Up to `whole` no row had been set aside either; None: nobody knows."""
+
+    sequence: int
+    whole: int | None
 
 
-def settled_note(layout: Layout) -> int:
-    """The sequence noted by `keep_settled`; 0 where there is no readable note."""
+def keep_settled(layout: Layout, disk: Disk, note: SettledNote, epoch: str) -> None:
+    """Note beside the catalog how far it is settled: an older copy put in its place is then found out. The name is not
+    synced: a note that lags only makes the check weaker."""
+    with published(disk, str(layout.settled), 0o600) as fd:
+        disk.write(fd, json.dumps({"sequence": note.sequence, "whole": note.whole, "epoch": epoch}).encode())
+
+
+def settled_note(layout: Layout) -> SettledNote:
+    """What `keep_settled` wrote."""
     try:
-        return int(json.loads(layout.settled.read_bytes())["sequence"])
+        record = json.loads(layout.settled.read_bytes())
+        return SettledNote(int(record["sequence"]), int(record["whole"]))
     except (OSError, ValueError, KeyError, TypeError):
-        return 0
+        return SettledNote(0, None)
 
 
 def fill_ballast(layout: Layout, free_bytes: int) -> None:

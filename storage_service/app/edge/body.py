@@ -7,9 +7,7 @@ from storage_service.app.edge.request import Receive, Request
 
 MAX_CHUNK_BYTES = 1024 * 1024  # of one write to disk; larger ones gained nothing (design §2)
 TIGHT_CHUNK_BYTES = 128 * 1024  # once half of the budget is taken
-FLOOR_CHUNK_BYTES = (
-    16 * 1024
-)  # once all of it is: stalled uploads must not make the others' writes tiny
+FLOOR_CHUNK_BYTES = 16 * 1024  # once all of it is: stalled uploads must not make the others' writes tiny
 HEAD_BYTES = 8 * 1024  # what type detection looks at
 
 
@@ -100,9 +98,7 @@ class Body:
         self._source = source
         self._max = max_bytes
         self._keep_broken = keep_broken
-        self._buffer = (
-            bytearray()
-        )  # not a list of chunks: a list of two-byte chunks takes 40 times their size
+        self._buffer = bytearray()  # not a list of chunks: a list of two-byte chunks takes 40 times their size
         self._ended = False
         self.broken: IncompleteBody | None = None
         self.size = 0  # bytes received so far

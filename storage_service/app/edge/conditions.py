@@ -73,11 +73,7 @@ def check(conditions: Conditions | None, etag: str, at_ms: int, method: str) -> 
             if method in SAFE:
                 raise NotModified(etag, at_ms)
             raise PreconditionFailed("If-None-Match names this version")
-    elif (
-        method in SAFE
-        and conditions.modified_since is not None
-        and at_ms // 1000 <= conditions.modified_since
-    ):
+    elif method in SAFE and conditions.modified_since is not None and at_ms // 1000 <= conditions.modified_since:
         raise NotModified(etag, at_ms)
 
 
@@ -94,9 +90,7 @@ def if_range_holds(header: str | None, etag: str, at_ms: int) -> bool:
     return not match and parse_date(header) == at_ms // 1000
 
 
-def write_conditions(
-    request: Request, *, must_be_new: bool = False, file_id: str | None = None
-) -> WriteConditions:
+def write_conditions(request: Request, *, must_be_new: bool = False, file_id: str | None = None) -> WriteConditions:
     """If-Match and If-None-Match of a write, for the commit to check. Raises: InvalidArgument."""
     headers = request.headers
     if b"if-match" not in headers and b"if-none-match" not in headers:

@@ -10,12 +10,9 @@ from storage_service.app.edge.respond import send_empty
 
 METHODS = b"GET, PUT, POST, DELETE, PATCH, HEAD, OPTIONS"
 TUS = (
-    b"Tus-Resumable, Upload-Length, Upload-Defer-Length, Upload-Metadata, Upload-Offset, "
-    b"Upload-Checksum, Upload-Concat"
+    b"Tus-Resumable, Upload-Length, Upload-Defer-Length, Upload-Metadata, Upload-Offset, Upload-Checksum, Upload-Concat"
 )
-REQUESTED = (
-    b"Authorization, Content-Type, apikey, X-API-Key, Range, If-Match, If-None-Match, " + TUS
-)
+REQUESTED = b"Authorization, Content-Type, apikey, X-API-Key, Range, If-Match, If-None-Match, " + TUS
 EXPOSED = b"*"  # every header: requests never carry credentials, so the wildcard counts (Fetch §3.2.5)
 MAX_AGE = b"86400"  # seconds; browsers cap it themselves
 # A list of field names, short enough to repeat: it goes back into a header.
@@ -88,11 +85,7 @@ class Cors:
 
 def is_preflight(request: Request) -> bool:
     headers = request.headers
-    return (
-        request.method == "OPTIONS"
-        and b"origin" in headers
-        and b"access-control-request-method" in headers
-    )
+    return request.method == "OPTIONS" and b"origin" in headers and b"access-control-request-method" in headers
 
 
 def requested_headers(request: Request) -> bytes:

@@ -69,10 +69,7 @@ _ZIP = b"PK\x03\x04"
 
 # Types that run no script in our origin: not HTML, XML, SVG, nor anything unknown.
 INLINE_SAFE = frozenset(
-    {
-        f"image/{name}"
-        for name in ("apng", "avif", "bmp", "gif", "heic", "heif", "jpeg", "png", "tiff", "webp")
-    }
+    {f"image/{name}" for name in ("apng", "avif", "bmp", "gif", "heic", "heif", "jpeg", "png", "tiff", "webp")}
     | {"image/vnd.microsoft.icon", "image/x-icon"}
     | {f"audio/{name}" for name in ("aac", "flac", "mp4", "mpeg", "ogg", "opus", "wav", "webm")}
     | {f"video/{name}" for name in ("matroska", "mp4", "mpeg", "ogg", "quicktime", "webm")}

@@ -11,12 +11,8 @@ Disposition = Literal["inline", "attachment"]
 
 # Control characters, and marks that turn the direction of text (UAX #9 §2): `gpj.exe` must not
 # read `exe.jpg`.
-UNSHOWN = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
-)
-NOT_PLAIN = re.compile(
-    r'[^ -~]|["\\%]'
-)  # `%` too: some browsers decode it there (RFC 6266, appendix D)
+UNSHOWN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+NOT_PLAIN = re.compile(r'[^ -~]|["\\%]')  # `%` too: some browsers decode it there (RFC 6266, appendix D)
 SEPARATORS = re.compile(r"[/\\]")
 ATTR_CHARS = "!#$&+-.^_`|~"  # besides letters and digits. Source: RFC 5987 §3.2.1
 PLAIN_KEY = re.compile(r"[A-Za-z0-9/_.~-]*", re.ASCII)

@@ -67,9 +67,7 @@ class Metrics:
         self._series: dict[Operation, _Series] = {}
         self._errors: dict[str, int] = {}
 
-    def count(
-        self, operation: Operation, status: int, seconds: float, bytes_in: int, bytes_out: int
-    ) -> None:
+    def count(self, operation: Operation, status: int, seconds: float, bytes_in: int, bytes_out: int) -> None:
         """Adds one answered request. Under 2 µs."""
         series = self._series.get(operation)
         if series is None:
@@ -111,9 +109,7 @@ def merge(snapshots: Iterable[Snapshot]) -> Snapshot:
             sums[key] = _plus(sums[key], series) if key in sums else series
         for code, count in snapshot["errors"].items():
             errors[code] = errors.get(code, 0) + count
-    return Snapshot(
-        operations=[sums[key] for key in sorted(sums)], errors=dict(sorted(errors.items()))
-    )
+    return Snapshot(operations=[sums[key] for key in sorted(sums)], errors=dict(sorted(errors.items())))
 
 
 def _plus(one: SeriesSnapshot, other: SeriesSnapshot) -> SeriesSnapshot:
@@ -158,9 +154,7 @@ def _counters(merged: Snapshot) -> Iterator["Metric"]:
     requests = CounterMetricFamily(
         "storage_requests", "Requests answered, by class of status.", labels=[*names, "status"]
     )
-    received = CounterMetricFamily(
-        "storage_received_bytes", "Bytes of bodies received.", labels=names
-    )
+    received = CounterMetricFamily("storage_received_bytes", "Bytes of bodies received.", labels=names)
     sent = CounterMetricFamily("storage_sent_bytes", "Bytes of bodies sent.", labels=names)
     for series in merged["operations"]:
         labels = [series["door"], series["operation"]]
@@ -199,8 +193,6 @@ def _gauges(gauges: tuple[Gauge, ...]) -> Iterator["Metric"]:
     families: dict[str, GaugeMetricFamily] = {}
     for gauge in gauges:
         if gauge.name not in families:
-            families[gauge.name] = GaugeMetricFamily(
-                gauge.name, gauge.help, labels=list(gauge.labels)
-            )
+            families[gauge.name] = GaugeMetricFamily(gauge.name, gauge.help, labels=list(gauge.labels))
         families[gauge.name].add_metric(list(gauge.labels.values()), gauge.value)
     yield from families.values()

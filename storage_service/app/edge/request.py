@@ -91,9 +91,7 @@ class Request:
         """
         if self._request_id is None:
             sent = self.header(b"x-request-id")
-            self._request_id = (
-                sent if sent and REQUEST_ID.fullmatch(sent) else random_hex()
-            )
+            self._request_id = sent if sent and REQUEST_ID.fullmatch(sent) else random_hex()
         return self._request_id
 
     @property
@@ -125,9 +123,7 @@ def parse_query(raw: bytes) -> dict[str, str]:
     if not raw:
         return {}
     try:
-        pairs = parse_qsl(
-            raw.decode(), keep_blank_values=True, errors="strict", max_num_fields=MAX_QUERY_FIELDS
-        )
+        pairs = parse_qsl(raw.decode(), keep_blank_values=True, errors="strict", max_num_fields=MAX_QUERY_FIELDS)
     except ValueError:  # UnicodeDecodeError is one
         raise InvalidArgument("The query is not valid UTF-8 or has too many fields") from None
     return dict(pairs)

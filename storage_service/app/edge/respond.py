@@ -42,9 +42,7 @@ async def send_empty(send: Send, status: int, headers: Iterable[Header] = ()) ->
     await send({"type": "http.response.body", "body": b""})
 
 
-async def send_problem(
-    request: Request, error: BaseException, headers: Iterable[Header] = ()
-) -> None:
+async def send_problem(request: Request, error: BaseException, headers: Iterable[Header] = ()) -> None:
     """The error in the JSON doors' form; 304 and HEAD without a body.
 
     `headers` are added (Allow of a 405, CORS …).
@@ -60,9 +58,7 @@ async def send_problem(
     extra = (problem_type(request), NOSNIFF, NO_STORE, *own, *headers)
     if request.method == "HEAD":
         length = (b"content-length", b"%d" % len(body))
-        await request.send(
-            {"type": "http.response.start", "status": status, "headers": [length, *extra]}
-        )
+        await request.send({"type": "http.response.start", "status": status, "headers": [length, *extra]})
         await request.send({"type": "http.response.body", "body": b""})
     else:
         await send_bytes(request.send, status, body, extra)

@@ -19,9 +19,7 @@ NAMES = frozenset(
 )
 MD5_BYTES, CRC64_BYTES, SHA256_BYTES = 16, 8, 32
 # A member of a structured-field dictionary with a byte sequence. Source: RFC 8941 §3.2, §3.3.5.
-MEMBER = re.compile(
-    r"(?P<name>[a-z*][a-z0-9_.*-]*)=:(?P<value>[A-Za-z0-9+/=]*):(?:;[^,]*)?", re.ASCII
-)
+MEMBER = re.compile(r"(?P<name>[a-z*][a-z0-9_.*-]*)=:(?P<value>[A-Za-z0-9+/=]*):(?:;[^,]*)?", re.ASCII)
 HEX_SHA256 = re.compile(r"[0-9A-Fa-f]{64}", re.ASCII)
 
 

@@ -54,7 +54,9 @@ def _open(plan: Plan, layout: Layout) -> Keeper:
     shared = words.Shared(layout.shared)
     if shared[words.VOLUME] == words.REBUILDING:
         return recover(plan, shared, thorough=THOROUGH_VARIABLE in os.environ)
-    return make_keeper(plan)
+    keeper = make_keeper(plan)
+    keeper.settler.show_again()
+    return keeper
 
 
 def _clock() -> ServiceClock:
@@ -89,7 +91,7 @@ def _sweep(keeper: Keeper) -> None:
     """Conclude the intents of a worker that died while the service goes on."""
     gone = dead_workers(keeper.layout)
     if gone:
-        sweep_staging(keeper.layout, keeper.catalog, keeper.blobs, keeper.disk, gone)
+        sweep_staging(keeper.catalog, keeper.blobs, gone)
 
 
 def _finish(keeper: Keeper) -> None:

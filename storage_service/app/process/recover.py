@@ -24,9 +24,9 @@ def recover(plan: Plan, shared: words.Shared, *, thorough: bool = False) -> Keep
     """
     started = time.monotonic()
     layout = plan.layout
-    _make_whole(plan, layout, shared, thorough=thorough)
+    rebuilt = _make_whole(plan, layout, shared, thorough=thorough)
     keeper = make_keeper(plan)
-    swept = sweep_staging(layout, keeper.catalog, keeper.blobs, keeper.disk, dead_workers(layout))
+    swept = sweep_staging(keeper.catalog, keeper.blobs, dead_workers(layout), undo=not rebuilt)
     settled = settle_all(keeper.catalog, keeper.settler, shared)
     create_first_buckets(plan, keeper)
     with contextlib.suppress(OSError):
@@ -36,13 +36,15 @@ def recover(plan: Plan, shared: words.Shared, *, thorough: bool = False) -> Keep
     return keeper
 
 
-def _make_whole(plan: Plan, layout: Layout, shared: words.Shared, *, thorough: bool) -> None:
+def _make_whole(plan: Plan, layout: Layout, shared: words.Shared, *, thorough: bool) -> bool:
+    """Whether the catalog had to be rebuilt."""
     verdict = examine(layout, thorough=thorough)
     if verdict == "fresh":
         make_fresh(layout)
     elif verdict != "whole":
         log.error("catalog: %s; it is set aside and rebuilt from the sidecars", verdict)
         rebuild(plan, shared, salvage=verdict == "damaged")
+    return verdict not in {"fresh", "whole"}
 
 
 def rebuild(plan: Plan, shared: words.Shared, *, salvage: bool) -> dict[str, object]:
@@ -65,6 +67,8 @@ def create_first_buckets(plan: Plan, keeper: Keeper) -> None:
     ]
     if not changes:
         return
-    keeper.catalog.apply(changes, lambda sequence: Moment(at_ms, sequence, grace_ms=plan.grace_ms, trash_ms=plan.trash_ms))
+    keeper.catalog.apply(
+        changes, lambda sequence: Moment(at_ms, sequence, grace_ms=plan.grace_ms, trash_ms=plan.trash_ms)
+    )
     keeper.shared.add(words.BUCKETS, 1)
     settle_all(keeper.catalog, keeper.settler, keeper.shared)

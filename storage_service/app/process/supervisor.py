@@ -108,7 +108,9 @@ class Supervisor:
     def _check(self) -> None:
         """The catalog reads as damaged: end everything that has it open, and let a fresh jobs process look thoroughly."""
         if time.monotonic() - self._checked < SUSPECT_SECONDS:
-            log.error("the catalog reads as damaged again: read-only until the disk is checked and the service restarted")
+            log.error(
+                "the catalog reads as damaged again: read-only until the disk is checked and the service restarted"
+            )
             self._shared[words.VOLUME] = words.READ_ONLY
             return
         log.error("the catalog reads as damaged; everything stops while it is checked")

@@ -119,7 +119,9 @@ class Settling:
 
     def progress(self) -> Progress:
         last = "(SELECT seq FROM sqlite_sequence WHERE name='journal')"
-        waits, owed = (f"(SELECT min(seq)-1 FROM journal WHERE doc IS NOT NULL{also})" for also in (" AND failures<?", ""))
+        waits, owed = (
+            f"(SELECT min(seq)-1 FROM journal WHERE doc IS NOT NULL{also})" for also in (" AND failures<?", "")
+        )
         row = self._connection.execute(f"SELECT coalesce({waits},{last},0),coalesce({owed},{last},0)", (MOST_FAILURES,))
         settled, whole = row.fetchall()[0]
         return Progress(int(settled), int(whole))
@@ -219,15 +221,18 @@ class Settling:
         """Those that are not deleted, by number."""
         return {int(row[0]): bucket_of(row) for row in self._connection.execute(SELECT_BUCKET).fetchall()}
 
-    def mark(self, sequences: Sequence[int]) -> Progress:
-        """These rows are on disk: drop their documents and bodies. How far the journal is settled from now on."""
+    def mark(self, sequences: Sequence[int], *, viewed: int) -> Progress:
+        """These rows are on disk: drop their documents and bodies. `viewed`: so far the view is on disk too. Returns how
+        far the journal is settled from now on."""
         for start in range(0, len(sequences), MARKED_AT_ONCE):
             text = orjson.dumps(sequences[start : start + MARKED_AT_ONCE]).decode()
             with self._transaction() as connection:
                 connection.execute("DELETE FROM bodies WHERE seq IN (SELECT value FROM json_each(?))", (text,))
                 connection.execute("UPDATE journal SET doc=NULL WHERE seq IN (SELECT value FROM json_each(?))", (text,))
         progress = self.progress()
-        self.set_state("settled", progress.settled)
+        with self._transaction() as connection:
+            for name, value in (("settled", progress.settled), ("viewed", viewed)):
+                connection.execute("INSERT OR REPLACE INTO state VALUES(?,?)", (name, value))
         return progress
 
     def mark_moved(self, bucket: int) -> None:
