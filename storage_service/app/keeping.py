@@ -1,4 +1,4 @@
-"""The parts that settle, clear and repair, from plain values: the jobs process has them, a recovery and the CLI for a while.
+"""The parts that settle, clear and repair, from plain values: the jobs process has them, recovery and CLI for a while.
 
 Imports no settings library, no event loop and no web: the jobs process stays small.
 """
@@ -16,6 +16,7 @@ from storage_service.app.backends.settle import Settler
 from storage_service.app.backends.shared import Shared
 from storage_service.app.backends.view import View, has_reflinks
 from storage_service.app.backends.volume import Layout, SettledNote, keep_settled, try_lock
+from storage_service.app.core.decision import Keeping
 
 PLAN_VARIABLE = "STORAGE_PLAN"
 
@@ -32,6 +33,10 @@ class Plan:
     feed_ms: int
     reserve_bytes: int
     first_buckets: list[tuple[str, bool]]  # name, public
+
+    @property
+    def keeping(self) -> Keeping:
+        return Keeping(self.grace_ms, self.trash_ms)
 
     @property
     def layout(self) -> Layout:

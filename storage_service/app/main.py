@@ -1,6 +1,6 @@
 """The service's ASGI app: `uvicorn storage_service.app.main:app`, or a worker of `storage serve`.
 
-Wires Settings -> catalog and blobs -> ObjectStore -> doors. Until the catalog is recovered it answers 503 with progress.
+Wires Settings -> catalog and blobs -> ObjectStore -> doors. Until the catalog is recovered: 503 with progress.
 """
 
 import asyncio
@@ -129,7 +129,7 @@ class Service:
 
     async def _open(self, settings: Settings, shared: Shared, metrics: Metrics, operations: Operations) -> None:
         """Wait for recovery, then open the doors."""
-        while shared[words.VOLUME] == words.REBUILDING:
+        while shared[words.VOLUME] == words.REBUILDING:  # noqa: ASYNC110 - said by another process
             await asyncio.sleep(LOOK_SECONDS)
         staging, lock = make_staging(Layout(settings.storage_path), str(os.getpid()))
         worker = make_worker(settings, staging)

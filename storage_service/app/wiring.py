@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from storage_service.app.backends.catalog.committer import Committer, Keeping
+from storage_service.app.backends.catalog.committer import Committer
 from storage_service.app.backends.catalog.reading import Reader
 from storage_service.app.backends.catalog.sqlite import SqliteCatalog
 from storage_service.app.backends.local import LocalFiles
@@ -68,13 +68,12 @@ def make_worker(settings: Settings, staging: Path) -> Worker:
     plan = plan_of(settings)
     layout, blobs = plan.layout, make_blobs(plan)
     disk, shared = blobs.disk, Shared(layout.shared)
-    keeping = Keeping(plan.grace_ms, plan.trash_ms)
     committer = Committer(
         str(layout.catalog),
         str(layout.commit_lock),
         settings.durability,
         shared,
-        keeping,
+        plan.keeping,
         lambda: release_ballast(layout),
     )
     reader = Reader(str(layout.catalog), settings.durability)

@@ -1,6 +1,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from puremagic.main import magic_footer_array, magic_header_array
 
 from storage_service.app.core.errors import InvalidArgument
 from storage_service.app.edge import mime
@@ -90,8 +91,6 @@ def test_pictures_films_and_text_are_inline() -> None:
 
 
 def test_the_sieve_lets_every_signature_that_counts_through() -> None:
-    from puremagic.main import magic_footer_array, magic_header_array
-
     for row in magic_header_array:
         if len(row.byte_match) / 10 >= mime.MIN_CONFIDENCE:
             assert mime._may_match(b"\xf5" * row.offset + row.byte_match)

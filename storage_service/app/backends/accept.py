@@ -18,7 +18,7 @@ from storage_service.app.backends.findings import Finding
 from storage_service.app.backends.local import LocalFiles
 from storage_service.app.backends.view import View
 from storage_service.app.core.changes import Change, DeleteObject, PutVersion
-from storage_service.app.core.decision import Moment
+from storage_service.app.core.decision import Keeping, Moment
 from storage_service.app.core.digests import Hasher
 from storage_service.app.core.objects import (
     BlobName,
@@ -45,17 +45,14 @@ class Accepted(NamedTuple):
 
 
 class Acceptance:
-    """Takes edits over, one by one. What a purged and what any dead version is kept for, in milliseconds."""
+    """Takes edits over, one by one."""
 
-    def __init__(
-        self, catalog: Settling, blobs: LocalBlobs, files: LocalFiles, view: View, *, grace_ms: int, trash_ms: int
-    ) -> None:
+    def __init__(self, catalog: Settling, blobs: LocalBlobs, files: LocalFiles, view: View, keeping: Keeping) -> None:
         self._catalog = catalog
         self._blobs = blobs
         self._files = files
         self._view = view
-        self._grace_ms = grace_ms
-        self._trash_ms = trash_ms
+        self._keeping = keeping
         self._buckets = {bucket.name: bucket for bucket in catalog.open_buckets().values()}
 
     def run(self, findings: Sequence[Finding]) -> list[Accepted]:
@@ -134,17 +131,15 @@ class Acceptance:
         if version.gone_ms is None:
             done = self._apply([_purging(version, WriteConditions())], purge=True)
         else:
-            done = self._catalog.hasten(version.version_id, now_ms() + self._grace_ms)
+            done = self._catalog.hasten(version.version_id, now_ms() + self._keeping.grace_ms)
         detail = "an older version whose bytes were overwritten was taken out" if done else "the version is gone"
         return Accepted(bucket.name, version.key, version.version_id if done else None, detail)
 
     def _apply(self, changes: list[Change], *, purge: bool) -> int:
         """How many rows the journal grew by; 0 = nothing was done."""
         at_ms = now_ms()
-        trash_ms = 0 if purge else self._trash_ms
-        return self._catalog.apply(
-            changes, lambda sequence: Moment(at_ms, sequence, grace_ms=self._grace_ms, trash_ms=trash_ms)
-        )
+        keeping = self._keeping._replace(trash_ms=0) if purge else self._keeping
+        return self._catalog.apply(changes, lambda sequence: Moment(at_ms, sequence, keeping))
 
 
 def _purging(version: Version, conditions: WriteConditions) -> DeleteObject:

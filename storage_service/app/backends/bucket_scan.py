@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from storage_service.app.backends.blobs import BLOBS, BUCKET_SIDECAR, SERVICE, LocalBlobs, read_file
@@ -114,5 +115,5 @@ def _numbered(found: list[FoundBucket]) -> list[FoundBucket]:
             highest += 1
             number = highest
         taken.add(number)
-        numbered.append(one._replace(bucket=one.bucket._replace(id=number)))
+        numbered.append(one._replace(bucket=replace(one.bucket, id=number)))
     return numbered

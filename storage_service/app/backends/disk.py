@@ -8,6 +8,7 @@ import ctypes
 import errno
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -168,8 +169,8 @@ class ScratchDisk(Disk):
 
 
 def _stat_of(found: os.stat_result) -> FileStat:
-    kind = found.st_mode & 0o170000
-    return FileStat(found.st_size, found.st_mtime_ns, found.st_ino, kind == 0o100000, kind == 0o040000, found.st_nlink)
+    is_file, is_dir = stat.S_ISREG(found.st_mode), stat.S_ISDIR(found.st_mode)
+    return FileStat(found.st_size, found.st_mtime_ns, found.st_ino, is_file, is_dir, found.st_nlink)
 
 
 @contextlib.contextmanager

@@ -5,15 +5,15 @@ else decides. The old file is set aside, its journal salvaged; what cannot be is
 import json
 import logging
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import apsw
 import orjson
 
 from storage_service.app.backends import shared as words
-from storage_service.app.backends.blobs import BUCKET_SIDECAR, SERVICE, LocalBlobs, read_file
+from storage_service.app.backends.blobs import LocalBlobs
+from storage_service.app.backends.bucket_scan import BucketScan, FoundBucket
 from storage_service.app.backends.catalog.rows import USAGE_COLUMNS
 from storage_service.app.backends.catalog.schema import COLUMNS, DEAD_COLUMNS, connect, create_tables
 from storage_service.app.backends.disk import Disk, published
@@ -39,6 +39,14 @@ class Report(NamedTuple):
     seconds: float
 
 
+class Saved(NamedTuple):
+    """What came of the old journal: rows written, the first that could not be, and whether it was read to its end."""
+
+    rows: int
+    first_lost: int | None
+    whole: bool
+
+
 class Rebuild:
     """Rebuilds the catalog of one directory. Nothing else may have the catalog open."""
 
@@ -48,7 +56,8 @@ class Rebuild:
         self._disk = disk
         self._shared = shared
         self._trash_ms = trash_ms
-        self._highest = settled_note(layout)
+        self._settled = settled_note(layout)
+        self._highest = self._settled.sequence
         self._damaged = 0
         self._objects = 0
 
@@ -56,17 +65,21 @@ class Rebuild:
         """Set the old catalog aside and make a new one. `salvage`: its journal is newer than the sidecars."""
         started = time.monotonic()
         aside = self._set_aside()
-        salvaged, whole = self._salvage(aside) if salvage and aside else (0, False)
+        saved = self._salvage(aside) if salvage and aside else Saved(0, None, whole=False)
         path = self._layout.catalog.with_suffix(".new")
         for suffix in ("", "-wal", "-shm"):
             Path(f"{path}{suffix}").unlink(missing_ok=True)
         self._fill(str(path))
         path.rename(self._layout.catalog)
         self._disk.sync_dir(str(self._layout.service))
-        lost_after = None if whole else self._highest
-        report = Report(self._objects, self._damaged, salvaged, lost_after, time.monotonic() - started)
+        report = Report(self._objects, self._damaged, saved.rows, self._lost_after(saved), time.monotonic() - started)
         self._note(report, aside)
         return report
+
+    def _lost_after(self, saved: Saved) -> int | None:
+        if saved.whole:
+            return None if saved.first_lost is None else saved.first_lost - 1
+        return self._highest if self._settled.whole is None else self._settled.whole
 
     def _set_aside(self) -> Path | None:
         """Move the old catalog out of the way, its WAL with it; where it went."""
@@ -80,41 +93,26 @@ class Rebuild:
                 moved = target if suffix == "" else moved
         return moved
 
-    def _salvage(self, aside: Path) -> tuple[int, bool]:
-        rows, whole = rescue(str(aside))
-        buckets = {bucket.id: bucket for bucket, _, _ in self._buckets() if bucket is not None}
-        done = Rescuer(self._blobs, self._disk, buckets, self._trash_ms).write(rows)
-        if rows:
-            self._highest = max(self._highest, rows[-1].sequence)
-        return done, whole and done == len(rows)
-
-    def _buckets(self) -> Iterator[tuple[Bucket | None, str, dict[str, Any]]]:
-        """(bucket, directory, record) of each directory that is a bucket's; None where its sidecar is damaged."""
-        root = self._blobs.root
-        names = [name for name in self._disk.names(root) if name != SERVICE]
-        names += [f"{SERVICE}/trash/{name}" for name in self._disk.names(f"{root}/{SERVICE}/trash")]
-        for directory in sorted(names):
-            try:
-                record = sidecar.parse_file(read_file(self._disk, f"{root}/{directory}/{BUCKET_SIDECAR}"))
-                yield sidecar.bucket_of(record), directory, record
-            except (FileNotFoundError, NotADirectoryError):
-                continue  # not a bucket: lost+found, somebody's own files
-            except (DamagedObject, OSError) as error:
-                log.error("rebuild: bucket directory %s: %s", directory, error)
-                yield None, directory, {}
+    def _salvage(self, aside: Path) -> Saved:
+        found = rescue(str(aside))
+        buckets = {one.bucket.id: one for one in BucketScan(self._blobs).run()}
+        written = {row.sequence for row in Rescuer(self._blobs, buckets, self._trash_ms).write(found.rows)}
+        self._highest = max(self._highest, found.last)
+        lost = [row.sequence for row in found.rows if row.sequence not in written]
+        return Saved(len(written), min(lost, default=None), whole=found.whole)
 
     def _fill(self, path: str) -> None:
         connection = connect(path, "scratch")
         try:
             create_tables(connection, new_id())
             connection.execute("BEGIN")
-            self._count_all()
-            for bucket, directory, record in self._buckets():
-                if bucket is None:
-                    self._damaged += 1
-                    continue
-                self._add_bucket(connection, bucket, directory, record)
-                self._add_versions(connection, bucket, directory)
+            scan = BucketScan(self._blobs)
+            buckets = scan.run()
+            self._damaged += scan.damaged
+            self._count_all(buckets)
+            for found in buckets:
+                self._add_bucket(connection, found)
+                self._add_versions(connection, found.bucket, found.directory)
             _sort_out(connection, now_ms(), self._trash_ms)
             _count_usage(connection)
             connection.execute(
@@ -127,21 +125,16 @@ class Rebuild:
         finally:
             connection.close()
 
-    def _count_all(self) -> None:
+    def _count_all(self, buckets: list[FoundBucket]) -> None:
         """The progress's total: sidecars to read. Names only, so it is quick."""
-        total = 0
-        for bucket, directory, _ in self._buckets():
-            if bucket is not None:
-                total += sum(is_sidecar for _, is_sidecar in self._blobs.version_ids(directory))
+        total = sum(is_sidecar for found in buckets for _, is_sidecar in self._blobs.version_ids(found.directory))
         self._shared[words.TOTAL], self._shared[words.DONE] = total, 0
 
-    def _add_bucket(self, connection: apsw.Connection, bucket: Bucket, directory: str, record: dict[str, Any]) -> None:
-        self._highest = max(self._highest, int(record.get("sequence", 0)))
-        closed_ms = record.get("removed_at_ms")
-        if closed_ms is None and directory != bucket.name:
-            closed_ms = bucket.updated_ms  # moved away, but its last word was not written
+    def _add_bucket(self, connection: apsw.Connection, found: FoundBucket) -> None:
+        bucket = found.bucket
+        self._highest = max(self._highest, found.sequence)
         connection.execute(
-            "INSERT OR REPLACE INTO buckets(id,uuid,name,owner,generation,created_ms,updated_ms,doc,closed_ms,moved)"
+            "INSERT INTO buckets(id,uuid,name,owner,generation,created_ms,updated_ms,doc,closed_ms,moved)"
             " VALUES(?,?,?,?,?,?,?,?,?,?)",
             (
                 bucket.id,
@@ -152,8 +145,8 @@ class Rebuild:
                 bucket.created_ms,
                 bucket.updated_ms,
                 orjson.dumps(sidecar.render_options(bucket.options)).decode(),
-                closed_ms,
-                int(closed_ms is not None),
+                found.closed_ms,
+                int(found.closed_ms is not None),
             ),
         )
 
@@ -172,7 +165,7 @@ class Rebuild:
         self._flush(connection, marks, rows)
 
     def _flush(self, connection: apsw.Connection, marks: str, rows: list[tuple[object, ...]]) -> None:
-        connection.executemany(f"INSERT OR REPLACE INTO others({DEAD_COLUMNS}) VALUES({marks})", rows)  # type: ignore[arg-type]  # noqa: S608
+        connection.executemany(f"INSERT OR REPLACE INTO others({DEAD_COLUMNS}) VALUES({marks})", rows)
         self._objects += len(rows)
         self._shared.add(words.DONE, len(rows))
         rows.clear()
@@ -189,7 +182,7 @@ class Rebuild:
 
     def _note(self, report: Report, aside: Path | None) -> None:
         """Say what may be lost where health and `check` find it, until an operator takes the note away."""
-        if report.lost_after is None or aside is None and report.lost_after == 0:
+        if report.lost_after is None or (aside is None and report.lost_after == 0):
             return
         log.error("rebuild: what was acknowledged after sequence %d and not settled is lost", report.lost_after)
         with published(self._disk, str(self._layout.loss), 0o600) as fd:
@@ -201,13 +194,13 @@ def _sort_out(connection: apsw.Connection, at_ms: int, trash_ms: int) -> None:
     """Which version of each key is current, which are noncurrent, which died without a word of it."""
     living = "SELECT 1 FROM others n WHERE n.bucket=others.bucket AND n.key=others.key AND n.seq>others.seq"
     connection.execute(  # a null version under a newer null version was replaced by it
-        f"UPDATE others SET gone_ms=?1,gone_seq=seq,due_ms=?1+?2 WHERE gone_ms IS NULL AND flags&1"  # noqa: S608
+        f"UPDATE others SET gone_ms=?1,gone_seq=seq,due_ms=?1+?2 WHERE gone_ms IS NULL AND flags&1"
         f" AND EXISTS({living} AND n.flags&1)",
         (at_ms, trash_ms),
     )
     newest = "SELECT max(seq) FROM others n WHERE n.bucket=others.bucket AND n.key=others.key AND n.gone_ms IS NULL"
     current = f"gone_ms IS NULL AND NOT flags&2 AND seq=({newest})"
-    connection.execute(f"INSERT OR IGNORE INTO objects({COLUMNS}) SELECT {COLUMNS} FROM others WHERE {current}")  # noqa: S608
+    connection.execute(f"INSERT OR IGNORE INTO objects({COLUMNS}) SELECT {COLUMNS} FROM others WHERE {current}")
     connection.execute("DELETE FROM others WHERE vid IN (SELECT vid FROM objects)")
 
 
@@ -220,7 +213,7 @@ def _count_usage(connection: apsw.Connection) -> None:
         "SELECT bucket,size,flags,1 head,0 noncurrent FROM objects UNION ALL"
         " SELECT bucket,size,flags,0,gone_ms IS NULL FROM others"
     )
-    insert = f"INSERT INTO usage(scope,id,{USAGE_COLUMNS})"  # noqa: S608 (our own column names)
+    insert = f"INSERT INTO usage(scope,id,{USAGE_COLUMNS})"
     connection.execute(f"{insert} SELECT 'bucket',cast(bucket AS TEXT),{counts} FROM ({rows}) GROUP BY bucket")
     connection.execute(
         f"{insert} SELECT 'owner',b.owner,{counts} FROM ({rows}) r JOIN buckets b ON b.id=r.bucket"

@@ -53,7 +53,7 @@ def _examine(connection: apsw.Connection, layout: Layout, thorough: bool) -> Ver
         return "damaged"
     if int(row[0]) > FORMAT:
         raise VolumeRefused(f"The catalog has format {row[0]}; this version knows up to {FORMAT}: upgrade the service")
-    if last_sequence(connection) < settled_note(layout):
+    if last_sequence(connection) < settled_note(layout).sequence:
         return "older"
     return "whole" if _is_sound(connection, None if thorough else CHECK_SECONDS) else "damaged"
 
@@ -73,7 +73,7 @@ def _is_sound(connection: apsw.Connection, seconds: float | None) -> bool:
 
 
 def _holds_buckets(layout: Layout) -> bool:
-    if settled_note(layout):
+    if settled_note(layout).sequence:
         return True
     return any((path / ".bucket.json").exists() for path in layout.root.iterdir() if path.is_dir())
 

@@ -44,7 +44,7 @@ class Pass(NamedTuple):
 class Settler:
     """Settles passes of the journal. One at a time in a service: the jobs process, or a recovery."""
 
-    def __init__(  # noqa: PLR0913 (wired once)
+    def __init__(
         self,
         catalog: Settling,
         blobs: LocalBlobs,

@@ -7,7 +7,7 @@ from storage_service.app.backends.garbage import Garbage
 from storage_service.app.backends.shared import Shared
 from storage_service.app.backends.volume import Layout, fill_ballast
 from storage_service.app.core.changes import DeleteObject
-from storage_service.app.core.decision import Moment
+from storage_service.app.core.decision import Keeping, Moment
 from storage_service.app.core.objects import WriteConditions, new_id
 
 EXPIRED_AT_ONCE = 500
@@ -17,24 +17,15 @@ TRIMMED_AT_ONCE = 10_000
 class Upkeep:
     """Small jobs; each is called on a timer of the jobs process."""
 
-    def __init__(  # noqa: PLR0913 (wired once)
-        self,
-        layout: Layout,
-        catalog: Settling,
-        garbage: Garbage,
-        disk: Disk,
-        shared: Shared,
-        *,
-        grace_ms: int,
-        trash_ms: int,
+    def __init__(
+        self, layout: Layout, catalog: Settling, garbage: Garbage, disk: Disk, shared: Shared, keeping: Keeping
     ) -> None:
         self._layout = layout
         self._catalog = catalog
         self._garbage = garbage
         self._disk = disk
         self._shared = shared
-        self._grace_ms = grace_ms
-        self._trash_ms = trash_ms
+        self._keeping = keeping
 
     def expire(self, now_ms: int) -> None:
         """End what is past its expiry, on condition that the version is still the one that was seen."""
@@ -52,9 +43,7 @@ class Upkeep:
             for version in seen
         ]
         if changes:
-            rows = self._catalog.apply(
-                changes, lambda sequence: Moment(now_ms, sequence, grace_ms=self._grace_ms, trash_ms=self._trash_ms)
-            )
+            rows = self._catalog.apply(changes, lambda sequence: Moment(now_ms, sequence, self._keeping))
             with self._catalog.held():  # committers of other processes add to the same word
                 self._shared.add(words.COMMITTED_ROWS, rows)
 
@@ -62,7 +51,7 @@ class Upkeep:
         """Under the reserve of free space, trash goes before its time, oldest first; never within the grace time."""
         free = self._disk.free_bytes(str(self._layout.root))
         if free < reserve_bytes:
-            self._garbage.run_early(now_ms - self._grace_ms)
+            self._garbage.run_early(now_ms - self._keeping.grace_ms)
         else:
             fill_ballast(self._layout, free)
 

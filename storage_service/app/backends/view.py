@@ -4,13 +4,15 @@ A key never becomes a path except here, where every step is taken from an open d
 """
 
 import contextlib
+import fcntl
 import os
+import stat
 import unicodedata
 from collections.abc import Callable, Iterable
 from itertools import islice
 
 from storage_service.app.backends.blobs import BLOB_MODE, BLOBS, BUCKET_SIDECAR, SERVICE, LocalBlobs
-from storage_service.app.backends.disk import Disk
+from storage_service.app.backends.disk import FICLONE, Disk
 from storage_service.app.core.objects import BlobName, Version
 
 MAX_NAME_BYTES = 255  # NAME_MAX on Linux
@@ -86,7 +88,7 @@ class View:
         finally:
             os.close(target)
 
-    def _replace(  # noqa: PLR0913 (a step of `_place`)
+    def _replace(
         self,
         bucket: str,
         source: str,
@@ -99,7 +101,7 @@ class View:
             return
         if not self._shows(parent, name, bucket, versions()):
             found = os.stat(name, dir_fd=parent, follow_symlinks=False)
-            if found.st_mode & 0o170000 == 0o040000:
+            if stat.S_ISDIR(found.st_mode):
                 self.hidden += 1  # `a/b` is shown: `a` cannot be
             else:
                 self.foreign += 1
@@ -132,13 +134,13 @@ class View:
         return blob is not None and blob.inode == found.st_ino
 
     def _shows(self, parent: int, name: str, bucket: str, versions: Iterable[Version]) -> bool:
-        """Whether the name is one of these versions: the blob's inode; or, for a reflink and for a blob that was settled
-        again after a power cut, a file of its size and time."""
+        """Whether the name is one of these versions: the blob's inode; or, for a reflink and for a blob
+        that was settled again after a power cut, a file of its size and time."""
         try:
             found = os.stat(name, dir_fd=parent, follow_symlinks=False)
         except FileNotFoundError:
             return False
-        if found.st_mode & 0o170000 != 0o100000:
+        if not stat.S_ISREG(found.st_mode):
             return False
         ours = self._reflinks or found.st_mode & 0o777 == BLOB_MODE
         for version in islice(versions, MOST_VERSIONS):
@@ -184,10 +186,6 @@ class View:
 
 def clone_into(source: str, target: int) -> None:
     """Reflink `source` into an open file and give it the same time."""
-    import fcntl
-
-    from storage_service.app.backends.disk import FICLONE
-
     origin = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         fcntl.ioctl(target, FICLONE, origin)

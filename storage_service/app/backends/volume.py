@@ -132,7 +132,7 @@ def _not_writable(root: Path, error: OSError) -> str:
         fix = "mount it for writing" if error.errno == errno.EROFS else "set STORAGE_PATH to a directory"
         return f"{problem}: {fix}"
     place = root
-    while not os.path.exists(place) and place != place.parent:  # noqa: PTH110 (False, too, where we may not look)
+    while not os.path.exists(place) and place != place.parent:
         place = place.parent
     found = place.stat()
     uid, gid = os.geteuid(), os.getegid()

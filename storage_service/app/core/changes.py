@@ -15,7 +15,7 @@ from storage_service.app.core.objects import (
 
 
 class PutVersion(NamedTuple):
-    """A new version of a key. `draft` holds a fresh file id, used only if the key has none; `body` None = a blob lies ready.
+    """A new version of a key. `draft` holds a fresh file id, used if the key has none; `body` None = a blob lies ready.
 
     `once` is a single-use id (of a signed link) that this commit uses up, `once_until_ms` when it may be forgotten.
     `promised`: the draft's file id was given away earlier, so that another file may bear it by now.
@@ -60,7 +60,7 @@ class DeleteObject(NamedTuple):
 
 
 class PatchObject(NamedTuple):
-    """Change what a version's sidecar says. `fields` replace the doc's; a `metadata` given here is merged if `merge`."""
+    """Change what a version's sidecar says. `fields` replace the doc's; `metadata` given here is merged if `merge`."""
 
     bucket: int
     key: str

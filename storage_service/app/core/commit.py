@@ -255,8 +255,18 @@ def _close(change: DeleteBucket, decision: Decision) -> None:
     if not change.force and decision.rows.has_objects(bucket.id):
         raise BucketNotEmpty("Cannot delete non-empty bucket", bucket=bucket.name)
     used = decision.rows.usage("bucket", str(bucket.id))
-    trashed = (used.objects + used.noncurrent, used.bytes + used.noncurrent_bytes)
-    decision.count(bucket, Usage(*(-count for count in used[:5]), *trashed))
+    decision.count(
+        bucket,
+        Usage(
+            -used.objects,
+            -used.bytes,
+            -used.noncurrent,
+            -used.noncurrent_bytes,
+            -used.upload_bytes,
+            trash=used.objects + used.noncurrent,
+            trash_bytes=used.bytes + used.noncurrent_bytes,
+        ),
+    )
     after = replace(bucket, generation=bucket.generation + 1, updated_ms=change.at_ms)
     _write_bucket(BucketRow(after, closed=True), change.actor, change.at_ms, decision)
 

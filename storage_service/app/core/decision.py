@@ -1,7 +1,7 @@
 """What every change is decided with: the rows it may read, the moment, its writes so far, and the rules all share."""
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from storage_service.app.core.changes import Entry, Writes
 from storage_service.app.core.errors import (
@@ -38,16 +38,26 @@ class Rows(Protocol):
     def is_used(self, once: str) -> bool: ...
 
 
+class Keeping(NamedTuple):
+    """How long the dead are kept, in milliseconds: all for the grace time, what can be brought back for the trash's."""
+
+    grace_ms: int
+    trash_ms: int
+
+    @property
+    def longest_ms(self) -> int:
+        return max(self)
+
+
 class Moment:
-    """When a change is decided: wall clock, the next sequence, and how long the dead are kept (milliseconds)."""
+    """When a change is decided: wall clock in milliseconds, the last sequence given, and how long the dead are kept."""
 
-    __slots__ = ("grace_ms", "now_ms", "sequence", "trash_ms")
+    __slots__ = ("keeping", "now_ms", "sequence")
 
-    def __init__(self, now_ms: int, sequence: int, *, grace_ms: int, trash_ms: int) -> None:
+    def __init__(self, now_ms: int, sequence: int, keeping: Keeping) -> None:
         self.now_ms = now_ms
         self.sequence = sequence
-        self.grace_ms = grace_ms
-        self.trash_ms = trash_ms
+        self.keeping = keeping
 
     def next(self) -> int:
         self.sequence += 1
@@ -78,10 +88,9 @@ class Decision:
 
     def bury(self, version: Version, sequence: int, *, purge: bool = False) -> Version:
         """The version as a dead one: kept for the grace time, then for the trash's days unless it is purged."""
-        moment = self.moment
-        brief = purge or version.is_marker
-        kept_ms = moment.grace_ms if brief else max(moment.grace_ms, moment.trash_ms)
-        return version._replace(gone_ms=moment.now_ms, gone_sequence=sequence, due_ms=moment.now_ms + kept_ms)
+        now_ms, keeping = self.moment.now_ms, self.moment.keeping
+        kept_ms = keeping.grace_ms if purge or version.is_marker else keeping.longest_ms
+        return version._replace(gone_ms=now_ms, gone_sequence=sequence, due_ms=now_ms + kept_ms)
 
     def count(self, bucket: Bucket, delta: Usage) -> None:
         """Add to the counters of bucket and owner. No quota stands against what only shrinks or moves."""

@@ -46,51 +46,48 @@ class Download:
             self._disk.spawn(file.close)
 
 
-def load(  # noqa: PLR0913 (one blocking step, handed to a lane)
-    catalog: Catalog,
-    blobs: Blobs,
-    disk: Lane,
-    bucket: Bucket,
-    key: str,
-    version_id: str | None,
-    precheck: Precheck | None,
-) -> Download:
-    """Row and bytes in one go. Blocks."""
-    for _ in range(TRIES):
-        found = _find(catalog, bucket, key, version_id)
-        version = found.version
-        if precheck is not None:
-            precheck(version)
-        if found.body is not None:
-            return Download(version, found.body, None, disk)
-        try:
-            return _open(blobs, disk, bucket, version)
-        except FileNotFoundError:
-            continue
-        except DamagedObject as error:
-            raise DamagedObject(error.detail, bucket=bucket.name, key=key) from None
-    raise DamagedObject("The stored bytes are missing", bucket=bucket.name, key=key)
+class Loader:
+    """Finds what is to be read. Methods block."""
 
+    def __init__(self, catalog: Catalog, blobs: Blobs, disk: Lane) -> None:
+        self._catalog = catalog
+        self._blobs = blobs
+        self._disk = disk
 
-def _open(blobs: Blobs, disk: Lane, bucket: Bucket, version: Version) -> Download:
-    name = BlobName(bucket.name, version.version_id)
-    if version.size <= SMALL_BYTES:
-        return Download(version, blobs.read_small(name, version.size, version.mtime_ns), None, disk)
-    return Download(version, None, blobs.open(name, version.size, version.mtime_ns), disk)
+    def load(self, bucket: Bucket, key: str, version_id: str | None, precheck: Precheck | None) -> Download:
+        """Row and bytes in one go."""
+        for _ in range(TRIES):
+            found = self._find(bucket, key, version_id)
+            if precheck is not None:
+                precheck(found.version)
+            if found.body is not None:
+                return Download(found.version, found.body, None, self._disk)
+            try:
+                return self._open(bucket, found.version)
+            except FileNotFoundError:
+                continue
+            except DamagedObject as error:
+                raise DamagedObject(error.detail, bucket=bucket.name, key=key) from None
+        raise DamagedObject("The stored bytes are missing", bucket=bucket.name, key=key)
 
+    def load_head(self, bucket: Bucket, key: str, version_id: str | None) -> Version:
+        """The row alone."""
+        return self._find(bucket, key, version_id).version
 
-def load_head(catalog: Catalog, bucket: Bucket, key: str, version_id: str | None) -> Version:
-    """The row alone. Blocks."""
-    return _find(catalog, bucket, key, version_id).version
+    def _open(self, bucket: Bucket, version: Version) -> Download:
+        name = BlobName(bucket.name, version.version_id)
+        if version.size <= SMALL_BYTES:
+            body = self._blobs.read_small(name, version.size, version.mtime_ns)
+            return Download(version, body, None, self._disk)
+        return Download(version, None, self._blobs.open(name, version.size, version.mtime_ns), self._disk)
 
-
-def _find(catalog: Catalog, bucket: Bucket, key: str, version_id: str | None) -> Found:
-    if version_id is not None:
-        found = catalog.find_version(bucket.id, key, version_id)
-        if found is None or found.version.gone_ms is not None or found.version.is_marker:
-            raise NoSuchVersion(bucket=bucket.name, key=key)
+    def _find(self, bucket: Bucket, key: str, version_id: str | None) -> Found:
+        if version_id is not None:
+            found = self._catalog.find_version(bucket.id, key, version_id)
+            if found is None or found.version.gone_ms is not None or found.version.is_marker:
+                raise NoSuchVersion(bucket=bucket.name, key=key)
+            return found
+        found = self._catalog.find(bucket.id, key)
+        if found is None or not is_visible(found.version, now_ms()):
+            raise NoSuchKey(f"File '{key}' not found in bucket '{bucket.name}'", bucket=bucket.name, key=key)
         return found
-    found = catalog.find(bucket.id, key)
-    if found is None or not is_visible(found.version, now_ms()):
-        raise NoSuchKey(f"File '{key}' not found in bucket '{bucket.name}'", bucket=bucket.name, key=key)
-    return found

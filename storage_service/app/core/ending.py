@@ -70,7 +70,7 @@ def _mark(change: DeleteObject, bucket: Bucket, head: Version | None, decision: 
 
 
 def retire(bucket: Bucket, head: Version | None, version: Version, decision: Decision) -> tuple[str | None, Usage]:
-    """Make room for `version`: what was current becomes noncurrent, or dies. Returns the dead one's id and the usage."""
+    """Make room for `version`: what was current becomes noncurrent, or dies. The dead one's id and the usage."""
     writes = decision.writes
     victim, delta = None, Usage()
     if head is not None and head.is_null and version.is_null:

@@ -59,7 +59,8 @@ def check_bucket_name(name: str) -> str:
     """The name itself, if a bucket may bear it (contract §4.1; a UUID would read as an id)."""
     if not BUCKET_NAME.fullmatch(name):
         raise InvalidBucketName(
-            "Bucket name must be 3 to 63 characters of a-z, 0-9, '.' and '-', beginning and ending with a letter or digit",
+            "Bucket name must be 3 to 63 characters of a-z, 0-9, '.' and '-',"
+            " beginning and ending with a letter or digit",
             bucket=name,
         )
     if is_uuid(name):
@@ -116,7 +117,7 @@ class BlobName(NamedTuple):
 
 
 class Version(NamedTuple):
-    """One version of an object, a row of the catalog. `doc` is the sidecar's JSON text without the row's own columns."""
+    """One version of an object, a row of the catalog. `doc`: the sidecar's JSON text without the row's own columns."""
 
     bucket: int
     key: str

@@ -24,7 +24,7 @@ from storage_service.app.core.changes import (
 )
 from storage_service.app.core.commit import BucketLeaving, SourceSettled
 from storage_service.app.core.decision import is_visible
-from storage_service.app.core.downloads import Download, Precheck, load, load_head
+from storage_service.app.core.downloads import Download, Loader, Precheck
 from storage_service.app.core.errors import NoSuchBucket, NoSuchKey, NoSuchVersion
 from storage_service.app.core.lanes import Lane
 from storage_service.app.core.objects import (
@@ -62,6 +62,7 @@ class ObjectStore:
         self._read = Lane("read", READ_THREADS)
         self._scan = Lane("scan", SCAN_THREADS)
         self._disk = Lane("disk", DISK_THREADS)
+        self._loader = Loader(catalog, blobs, self._disk)
         self._writer = Writer(catalog, blobs, volume, self._disk, limits)
         self._by_name: dict[str, Bucket] = {}
         self._by_uuid: dict[str, Bucket] = {}
@@ -156,11 +157,11 @@ class ObjectStore:
         Raises:
             NoSuchKey, NoSuchVersion, DamagedObject, and what `precheck` raises.
         """
-        return await self._read.run(load, self._catalog, self._blobs, self._disk, bucket, key, version_id, precheck)
+        return await self._read.run(self._loader.load, bucket, key, version_id, precheck)
 
     async def head_object(self, bucket: Bucket, key: str, version_id: str | None = None) -> Version:
         """Raises NoSuchKey, NoSuchVersion."""
-        return await self._read.run(load_head, self._catalog, bucket, key, version_id)
+        return await self._read.run(self._loader.load_head, bucket, key, version_id)
 
     async def find_file(self, bucket: Bucket, file_id: str) -> Version | None:
         """The current version of the file with this id, if this bucket holds it."""

@@ -179,7 +179,7 @@ class Writer:
     async def _put_large(
         self, bucket: Bucket, key: str, first: bytes, rest: AsyncIterator[bytes], options: PutOptions
     ) -> Outcome:
-        """Stream to staging, hash in flight; sync, then compare, then commit. What fails before the commit is undone."""
+        """Stream to staging, hash in flight; sync, compare, commit. What fails before the commit is undone."""
         version_id = new_id()
         staged = await self._disk.run(self._blobs.stage, bucket.id, version_id)
         try:

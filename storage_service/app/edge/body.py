@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from storage_service.app.core.errors import EntityTooLarge, IncompleteBody, InvalidArgument
-from storage_service.app.edge.request import Receive, Request
+from storage_service.app.edge.request import Request
 
 MAX_CHUNK_BYTES = 1024 * 1024  # of one write to disk; larger ones gained nothing (design §2)
 TIGHT_CHUNK_BYTES = 128 * 1024  # once half of the budget is taken

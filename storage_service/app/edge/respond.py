@@ -24,7 +24,7 @@ NO_STORE: Header = (
 
 
 async def send_json(send: Send, status: int, value: object, headers: Iterable[Header] = ()) -> None:
-    """The value as JSON (a door adds nosniff to all it says); datetimes, UUIDs and dataclasses as orjson writes them."""
+    """The value as JSON (a door adds nosniff to all it says); datetimes, UUIDs, dataclasses as orjson writes them."""
     await send_bytes(send, status, orjson.dumps(value), (JSON, *headers))
 
 

@@ -22,7 +22,7 @@ CLOCK_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Timer:
-    """`call` every `seconds`, with the service clock's time in milliseconds; `deletes`: not while the clock is paused."""
+    """`call` every `seconds`, with the service clock's time in milliseconds; `deletes`: not while that is paused."""
 
     seconds: float
     call: Callable[[int], object]

@@ -266,14 +266,7 @@ def _take_over(plan: Plan, keeper: Keeper, report: Report) -> list[dict[str, Any
     staging, lock = make_staging(keeper.layout, name)
     files = LocalFiles(keeper.blobs, keeper.disk, str(staging))
     try:
-        acceptance = Acceptance(
-            keeper.catalog,
-            keeper.blobs,
-            files,
-            keeper.view,
-            grace_ms=plan.grace_ms,
-            trash_ms=plan.trash_ms,
-        )
+        acceptance = Acceptance(keeper.catalog, keeper.blobs, files, keeper.view, plan.keeping)
         return [accepted._asdict() for accepted in acceptance.run(report.problems)]
     finally:
         keeper.disk.remove_dir(str(staging))

@@ -71,18 +71,16 @@ def _timers(plan: Plan, keeper: Keeper) -> list[Timer]:
         garbage,
         keeper.disk,
         keeper.shared,
-        grace_ms=plan.grace_ms,
-        trash_ms=plan.trash_ms,
+        plan.keeping,
     )
     upkeep.recount()
-    kept_ms = max(plan.grace_ms, plan.trash_ms)
     return [
         Timer(1.0, upkeep.expire, deletes=True),
         Timer(2.0, garbage.run, deletes=True),
         Timer(5.0, lambda _: _sweep(keeper)),
         Timer(5.0, lambda now: upkeep.keep_reserve(plan.reserve_bytes, now)),
         Timer(10.0, lambda _: upkeep.recount()),
-        Timer(10.0, lambda now: garbage.remove_buckets(now - kept_ms), deletes=True),
+        Timer(10.0, lambda now: garbage.remove_buckets(now - plan.keeping.longest_ms), deletes=True),
         Timer(60.0, lambda now: upkeep.trim(plan.feed_ms, now), deletes=True),
     ]
 

@@ -67,8 +67,6 @@ def create_first_buckets(plan: Plan, keeper: Keeper) -> None:
     ]
     if not changes:
         return
-    keeper.catalog.apply(
-        changes, lambda sequence: Moment(at_ms, sequence, grace_ms=plan.grace_ms, trash_ms=plan.trash_ms)
-    )
+    keeper.catalog.apply(changes, lambda sequence: Moment(at_ms, sequence, plan.keeping))
     keeper.shared.add(words.BUCKETS, 1)
     settle_all(keeper.catalog, keeper.settler, keeper.shared)

@@ -1,6 +1,6 @@
 """The supervisor: starts workers and the jobs process, and keeps them running. What `launch` becomes.
 
-It imports next to nothing and does nothing itself, so that it stays small; the jobs process recovers while workers start.
+It imports next to nothing and does nothing itself, so it stays small; the jobs process recovers while workers start.
 """
 
 import json
@@ -106,7 +106,7 @@ class Supervisor:
         return True
 
     def _check(self) -> None:
-        """The catalog reads as damaged: end everything that has it open, and let a fresh jobs process look thoroughly."""
+        """The catalog reads as damaged: end all that have it open, and let a fresh jobs process look thoroughly."""
         if time.monotonic() - self._checked < SUSPECT_SECONDS:
             log.error(
                 "the catalog reads as damaged again: read-only until the disk is checked and the service restarted"

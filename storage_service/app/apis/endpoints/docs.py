@@ -1,8 +1,7 @@
 """The description of this door, and a page to read it. Everything on the page is served from here."""
 
 import gzip
-from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import NamedTuple
 
 from fastapi import APIRouter
@@ -12,8 +11,9 @@ from starlette.responses import Response
 from storage_service.app.apis.door import DoorRoute, Json
 from storage_service.app.apis.resolve import allow
 from storage_service.app.core.errors import RouteNotFound
+from storage_service.app.edge.packaged import read_packaged
 
-STATIC = files("storage_service.app.apis") / "static"
+STATIC = Path(__file__).parents[1] / "static"
 
 
 class Asset(NamedTuple):
@@ -51,7 +51,7 @@ async def openapi(request: FrameworkRequest) -> Response:
 @router.get("/redoc", name="docs.page")
 @allow(None)
 async def page() -> Response:
-    return Response(_read("docs.html"), headers=HEADERS, media_type="text/html")
+    return Response(await read_packaged(STATIC / "docs.html"), headers=HEADERS, media_type="text/html")
 
 
 @router.get("/docs/{name}", name="docs.asset")
@@ -60,15 +60,10 @@ async def asset(request: FrameworkRequest, name: str) -> Response:
     found = ASSETS.get(name)
     if found is None:
         raise RouteNotFound("Not Found")
-    body, headers = _read(found.file), dict(DAY)
+    body, headers = await read_packaged(STATIC / found.file), dict(DAY)
     if found.file.endswith(".gz"):
         if "gzip" in request.headers.get("accept-encoding", ""):
             headers["Content-Encoding"] = "gzip"
         else:
             body = gzip.decompress(body)
     return Response(body, headers=headers, media_type=found.media_type)
-
-
-@cache
-def _read(name: str) -> bytes:
-    return (STATIC / name).read_bytes()

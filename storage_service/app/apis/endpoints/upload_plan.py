@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
 from functools import partial
+from typing import NamedTuple
 
 from storage_service.app.apis.attributes import from_headers, with_fields
 from storage_service.app.core.errors import InvalidArgument, UnsupportedType, ValidationFailed

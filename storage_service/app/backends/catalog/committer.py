@@ -7,7 +7,6 @@ import os
 import queue
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import apsw
@@ -18,7 +17,7 @@ from storage_service.app.backends.catalog.schema import Durability, connect, las
 from storage_service.app.backends.shared import Shared
 from storage_service.app.core.changes import Change, CopyVersion, Outcome, PutVersion
 from storage_service.app.core.commit import decide
-from storage_service.app.core.decision import Moment
+from storage_service.app.core.decision import Keeping, Moment
 from storage_service.app.core.errors import InsufficientStorage, ServiceUnavailable, StorageError
 from storage_service.app.core.objects import Bucket, now_ms
 
@@ -43,18 +42,10 @@ class Waiting(NamedTuple):
 Result = Outcome | Exception
 
 
-@dataclass(frozen=True, slots=True)
-class Keeping:
-    """How long the dead are kept, in milliseconds."""
-
-    grace_ms: int
-    trash_ms: int
-
-
 class Committer:
     """Commits changes in the order they come. One for each worker; `lock_path` is shared by all."""
 
-    def __init__(  # noqa: PLR0913 (wired once)
+    def __init__(
         self,
         path: str,
         lock_path: str,
@@ -121,7 +112,7 @@ class Committer:
     def _results(self, changes: list[Change]) -> list[Result]:
         try:
             return self._commit_all(changes)
-        except Exception as error:  # noqa: BLE001 (the lock's own errors)
+        except Exception as error:
             return [_refusal(error)] * len(changes)
 
     def _commit_all(self, changes: list[Change]) -> list[Result]:
@@ -156,7 +147,7 @@ class Committer:
         except apsw.BusyError:
             self._roll_back()
             return [ServiceUnavailable("The catalog is locked by another process")] * len(changes)
-        except Exception as error:  # noqa: BLE001 (a fault in one change must not end the committer, nor its neighbours)
+        except Exception as error:
             self._roll_back()
             if len(changes) > 1:
                 return [result for change in changes for result in self._attempt([change])]
@@ -172,7 +163,7 @@ class Committer:
     def _transact(self, changes: list[Change]) -> list[Result]:
         self._connection.execute("BEGIN IMMEDIATE")
         start = last_sequence(self._connection)
-        moment = Moment(now_ms(), start, grace_ms=self._keeping.grace_ms, trash_ms=self._keeping.trash_ms)
+        moment = Moment(now_ms(), start, self._keeping)
         rows = Transaction(self._connection, self._bucket)
         rows.prefetch([_place(change) for change in changes if isinstance(change, PutVersion)])
         results = [self._one(change, rows, moment) for change in changes]

@@ -31,14 +31,14 @@ from storage_service.app.core.objects import (
 # Row and journalled body in one statement, so that no reader falls between settle and the blob.
 _HEAD = ",".join(f"o.{name}" for name in COLUMNS.split(","))
 _DEAD = ",".join(f"o.{name}" for name in DEAD_COLUMNS.split(","))
-FIND = f"SELECT {_HEAD},b.body FROM objects o LEFT JOIN bodies b ON b.seq=o.seq WHERE o.bucket=? AND o.key=?"  # noqa: S608
+FIND = f"SELECT {_HEAD},b.body FROM objects o LEFT JOIN bodies b ON b.seq=o.seq WHERE o.bucket=? AND o.key=?"
 # Both tables at once: a version that moves between them must not be missed.
 FIND_VERSION = (
-    f"SELECT {_HEAD},NULL,NULL,NULL,b.body FROM objects o LEFT JOIN bodies b ON b.seq=o.seq"  # noqa: S608
+    f"SELECT {_HEAD},NULL,NULL,NULL,b.body FROM objects o LEFT JOIN bodies b ON b.seq=o.seq"
     f" WHERE o.bucket=?1 AND o.key=?2 AND o.vid=?3 UNION ALL SELECT {_DEAD},b.body FROM others o"
     " LEFT JOIN bodies b ON b.seq=o.seq WHERE o.vid=?3 AND o.bucket=?1 AND o.key=?2"
 )
-FIND_FILE = f"SELECT {COLUMNS} FROM objects WHERE file_id=? AND bucket=?"  # noqa: S608
+FIND_FILE = f"SELECT {COLUMNS} FROM objects WHERE file_id=? AND bucket=?"
 
 SORTS = {
     "name": "key",
@@ -107,10 +107,10 @@ class Reader:
                 return _cut(query, versions, prefixes)
         return Listing(tuple(versions), tuple(prefixes))
 
-    def _run(  # noqa: PLR0913 (a step of `list`)
+    def _run(
         self, bucket: int, query: ListQuery, after: str, now_ms: int, versions: list[Version], prefixes: list[str]
     ) -> str | None:
-        """Read keys behind `after` until one rolls up into a prefix or the page has one too many; where to seek next."""
+        """Read keys behind `after` until one rolls up or the page has one too many; where to seek next."""
         room = query.limit + 1 - len(versions) - len(prefixes)
         for row in self._keys(bucket, query.prefix, after, room, now_ms):
             version = version_of(row)
@@ -129,7 +129,7 @@ class Reader:
             bound = " AND key<?"
             values.append(end)
         sql = (
-            f"SELECT {COLUMNS} FROM objects WHERE bucket=? AND key{sign}?{bound}"  # noqa: S608 (our own words)
+            f"SELECT {COLUMNS} FROM objects WHERE bucket=? AND key{sign}?{bound}"
             " AND (expires_ms IS NULL OR expires_ms>?) ORDER BY key LIMIT ?"
         )
         return self.connection.execute(sql, (*values, now_ms, limit))
@@ -144,9 +144,9 @@ class Reader:
         if query.search:
             where += " AND instr(lower(key),lower(?))"
             values.append(query.search)
-        counted = self.connection.execute(f"SELECT count(*) FROM objects WHERE {where}", values).fetchone()  # noqa: S608
+        counted = self.connection.execute(f"SELECT count(*) FROM objects WHERE {where}", values).fetchone()
         order = f"{SORTS[query.sort]} {'DESC' if query.descending else 'ASC'}, key"
-        sql = f"SELECT {COLUMNS} FROM objects WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?"  # noqa: S608
+        sql = f"SELECT {COLUMNS} FROM objects WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?"
         found = self.connection.execute(sql, (*values, query.limit, query.offset))
         return [version_of(row) for row in found], int(counted[0]) if counted else 0
 
@@ -154,7 +154,7 @@ class Reader:
         """All versions of a key, newest first; `trash` adds those that were ended and can still be brought back."""
         gone = f" AND (gone_ms IS NULL OR due_ms<>{TAKEN_MS})" if trash else " AND gone_ms IS NULL"
         sql = (
-            f"SELECT {COLUMNS},NULL,NULL,NULL FROM objects WHERE bucket=?1 AND key=?2 UNION ALL "  # noqa: S608
+            f"SELECT {COLUMNS},NULL,NULL,NULL FROM objects WHERE bucket=?1 AND key=?2 UNION ALL "
             f"SELECT {DEAD_COLUMNS} FROM others WHERE bucket=?1 AND key=?2{gone} ORDER BY 11 DESC"
         )
         return [version_of(row) for row in self.connection.execute(sql, (bucket, key))]
@@ -162,7 +162,7 @@ class Reader:
     def trash(self, bucket: int, prefix: str, after: str, limit: int) -> list[Version]:
         """The newest ended version of each key that is no longer there, by key: what can be undeleted."""
         sql = (
-            f"SELECT {DEAD_COLUMNS} FROM others o WHERE bucket=?1 AND key>?2 AND key>=?3 AND gone_ms IS NOT NULL"  # noqa: S608
+            f"SELECT {DEAD_COLUMNS} FROM others o WHERE bucket=?1 AND key>?2 AND key>=?3 AND gone_ms IS NOT NULL"
             f" AND due_ms<>{TAKEN_MS} AND NOT flags&2 AND substr(key,1,length(?3))=?3"
             " AND NOT EXISTS(SELECT 1 FROM objects h WHERE h.bucket=o.bucket AND h.key=o.key)"
             " AND seq=(SELECT max(seq) FROM others x WHERE x.bucket=o.bucket AND x.key=o.key AND NOT x.flags&2)"
@@ -171,13 +171,13 @@ class Reader:
         return [version_of(row) for row in self.connection.execute(sql, (bucket, after, prefix, limit))]
 
     def usage(self, scope: str, name: str) -> Usage:
-        sql = f"SELECT {USAGE_COLUMNS} FROM usage WHERE scope=? AND id=?"  # noqa: S608
+        sql = f"SELECT {USAGE_COLUMNS} FROM usage WHERE scope=? AND id=?"
         row = self.connection.execute(sql, (scope, name)).fetchone()
         return Usage(*row) if row else Usage()
 
     def usages(self, scope: str) -> dict[str, Usage]:
         """All counters of a scope (`bucket` by number, `owner` by id)."""
-        sql = f"SELECT id,{USAGE_COLUMNS} FROM usage WHERE scope=?"  # noqa: S608
+        sql = f"SELECT id,{USAGE_COLUMNS} FROM usage WHERE scope=?"
         return {row[0]: Usage(*row[1:]) for row in self.connection.execute(sql, (scope,))}
 
     def changes(self, after: int, limit: int) -> list[ChangeRecord]:
@@ -192,7 +192,7 @@ class Reader:
         if 0 < after < oldest - 1:
             raise FeedGone(f"The change feed begins at {oldest}")
         # Up to the first row that is still owed; one that was set aside is passed, or the feed would end there.
-        waits = f"SELECT min(seq) FROM journal WHERE doc IS NOT NULL AND failures<{MOST_FAILURES}"  # noqa: S608
+        waits = f"SELECT min(seq) FROM journal WHERE doc IS NOT NULL AND failures<{MOST_FAILURES}"
         sql = (
             "SELECT j.seq,j.at_ms,j.bucket,coalesce(b.name,''),j.key,j.vid,j.op,j.actor FROM journal j"
             " LEFT JOIN buckets b ON b.id=j.bucket WHERE j.seq>? AND j.doc IS NULL"
@@ -218,6 +218,7 @@ def _cut(query: ListQuery, versions: list[Version], prefixes: list[str]) -> List
 
 
 LAST = chr(0x10FFFF)
+SURROGATES, AFTER_SURROGATES = 0xD800, 0xE000  # code points that are no characters
 
 
 def common_prefix(key: str, query: ListQuery) -> str | None:
@@ -229,7 +230,7 @@ def common_prefix(key: str, query: ListQuery) -> str | None:
 
 
 def last_of_prefix(prefix: str) -> str:
-    """A cursor behind every key with this prefix. Keys are ≤ 1,024 bytes, so no key stands behind it within the prefix."""
+    """A cursor behind every key with this prefix. Keys are ≤ 1,024 bytes, so none of them stands behind it."""
     return prefix + LAST * 257
 
 
@@ -239,4 +240,4 @@ def next_prefix(prefix: str) -> str | None:
     if not stripped:
         return None
     code = ord(stripped[-1]) + 1
-    return stripped[:-1] + chr(0xE000 if code == 0xD800 else code)  # surrogates are no characters
+    return stripped[:-1] + chr(AFTER_SURROGATES if code == SURROGATES else code)

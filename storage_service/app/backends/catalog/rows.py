@@ -1,4 +1,4 @@
-"""One transaction over several changes: reads what `decide` asks, gathers what it writes, and flushes in wide statements.
+"""One transaction over several changes: reads what `decide` asks, gathers what it writes, flushes in wide statements.
 
 Every SQLite call gives up the GIL and must win it back from the event loop, so calls are few: keys are looked up
 together, rows are inserted many a statement (commit-proof §3, design §2 "known traps").
@@ -21,19 +21,20 @@ WIDEST = 64  # rows a statement
 EXACT = 16  # up to here each number of rows has a prepared statement of its own
 USAGE_COLUMNS = "objects,bytes,noncurrent,noncurrent_bytes,upload_bytes,trash,trash_bytes"
 
-INSERT_HEAD = f"INSERT INTO objects({COLUMNS}) VALUES "  # noqa: S608 (our own column names)
+INSERT_HEAD = f"INSERT INTO objects({COLUMNS}) VALUES "
 HEAD_CONFLICT = " ON CONFLICT(bucket,key) DO UPDATE SET " + ",".join(
     f"{name}=excluded.{name}" for name in COLUMNS.split(",")[2:]
 )
-INSERT_OTHER = f"INSERT INTO others({DEAD_COLUMNS}) VALUES "  # noqa: S608 (our own column names)
+INSERT_OTHER = f"INSERT INTO others({DEAD_COLUMNS}) VALUES "
 INSERT_ENTRY = "INSERT INTO journal(seq,at_ms,bucket,key,vid,op,actor,doc,victim) VALUES "
 INSERT_BODY = "INSERT INTO bodies(seq,body) VALUES "
 SELECT_BUCKET = "SELECT id,uuid,name,owner,generation,created_ms,updated_ms,doc FROM buckets WHERE closed_ms IS NULL"
 
 
 def bucket_of(row: tuple[Any, ...]) -> Bucket:
-    *plain, doc = row
-    return Bucket(*plain, sidecar.parse_options(orjson.loads(doc)))
+    number, uuid, name, owner, generation, created_ms, updated_ms, doc = row
+    options = sidecar.parse_options(orjson.loads(doc))
+    return Bucket(number, uuid, name, owner, generation, created_ms, updated_ms, options)
 
 
 class Transaction:
@@ -61,7 +62,7 @@ class Transaction:
         self._seen.update(dict.fromkeys(wanted))
         for chunk in _chunks(wanted):
             marks = ",".join(["(?,?)"] * len(chunk))
-            sql = f"SELECT {COLUMNS} FROM objects WHERE (bucket,key) IN (VALUES {marks})"  # noqa: S608
+            sql = f"SELECT {COLUMNS} FROM objects WHERE (bucket,key) IN (VALUES {marks})"
             for row in self._connection.execute(sql, [value for pair in chunk for value in pair]):
                 version = version_of(row)
                 self._seen[version.bucket, version.key] = version
@@ -104,7 +105,7 @@ class Transaction:
         return self._other("bucket=? AND key=? AND flags&1 AND gone_ms IS NULL LIMIT 1", (bucket, key))
 
     def _other(self, where: str, values: tuple[object, ...]) -> Version | None:
-        row = self._one(f"SELECT {DEAD_COLUMNS} FROM others WHERE {where}", values)  # noqa: S608
+        row = self._one(f"SELECT {DEAD_COLUMNS} FROM others WHERE {where}", values)
         return version_of(row) if row else None
 
     def file_place(self, file_id: str) -> tuple[int, str] | None:
@@ -112,7 +113,7 @@ class Transaction:
         return (row[0], row[1]) if row else None
 
     def usage(self, scope: str, name: str) -> Usage:
-        row = self._one(f"SELECT {USAGE_COLUMNS} FROM usage WHERE scope=? AND id=?", (scope, name))  # noqa: S608
+        row = self._one(f"SELECT {USAGE_COLUMNS} FROM usage WHERE scope=? AND id=?", (scope, name))
         return Usage(*row) if row else Usage()
 
     def has_objects(self, bucket: int) -> bool:
@@ -226,7 +227,7 @@ class Transaction:
     def _wide(self, sql: str, rows: Sequence[Sequence[object]], tail: str = "") -> None:
         for chunk in _chunks(rows):
             marks = ",".join(["(" + ",".join("?" * len(chunk[0])) + ")"] * len(chunk))
-            self._connection.execute(sql + marks + tail, [value for row in chunk for value in row])  # type: ignore[arg-type]
+            self._connection.execute(sql + marks + tail, [value for row in chunk for value in row])
 
 
 def _chunks(rows: Sequence[Row]) -> list[Sequence[Row]]:

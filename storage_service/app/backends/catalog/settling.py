@@ -53,7 +53,7 @@ class Owed(NamedTuple):
 
 
 class Backlog(NamedTuple):
-    """What waits: rows, bytes of their bodies, when the oldest was committed (ms, 0 = none). `parked` rows are apart."""
+    """What waits: rows, bytes of their bodies, when the oldest was committed (ms; 0: none). `parked` are apart."""
 
     rows: int
     bytes: int
@@ -122,8 +122,9 @@ class Settling:
         waits, owed = (
             f"(SELECT min(seq)-1 FROM journal WHERE doc IS NOT NULL{also})" for also in (" AND failures<?", "")
         )
-        row = self._connection.execute(f"SELECT coalesce({waits},{last},0),coalesce({owed},{last},0)", (MOST_FAILURES,))
-        settled, whole = row.fetchall()[0]
+        sql = f"SELECT coalesce({waits},{last},0),coalesce({owed},{last},0)"
+        rows: list[tuple[Any, ...]] = self._connection.execute(sql, (MOST_FAILURES,)).fetchall()
+        settled, whole = rows[0]
         return Progress(int(settled), int(whole))
 
     @contextlib.contextmanager
@@ -153,19 +154,13 @@ class Settling:
     def heads(self, keys: Sequence[tuple[int, str]]) -> dict[tuple[int, str], Version]:
         """The current versions of these keys."""
         text = orjson.dumps(keys).decode()
-        sql = (
-            f"SELECT {COLUMNS} FROM objects WHERE (bucket,key) IN "  # noqa: S608 (our own column names)
-            "(SELECT value->>0,value->>1 FROM json_each(?))"
-        )
+        sql = f"SELECT {COLUMNS} FROM objects WHERE (bucket,key) IN (SELECT value->>0,value->>1 FROM json_each(?))"
         found = [version_of(row) for row in self._connection.execute(sql, (text,))]
         return {(version.bucket, version.key): version for version in found}
 
     def dead(self, version_ids: Sequence[str]) -> dict[str, Version]:
         """Those of these versions that were ended and are still in the catalog."""
-        sql = (
-            f"SELECT {DEAD_COLUMNS} FROM others WHERE gone_ms IS NOT NULL AND vid IN "  # noqa: S608
-            "(SELECT value FROM json_each(?))"
-        )
+        sql = f"SELECT {DEAD_COLUMNS} FROM others WHERE gone_ms IS NOT NULL AND vid IN (SELECT value FROM json_each(?))"
         found = self._connection.execute(sql, (orjson.dumps(version_ids).decode(),))
         return {row[2]: version_of(row) for row in found}
 
@@ -187,7 +182,7 @@ class Settling:
     def history(self, bucket: int, key: str) -> Iterator[Version]:
         """The same, read one by one: a key that is written often has many dead ones, and who asks needs the newest."""
         for table, columns in (("objects", f"{COLUMNS},NULL,NULL,NULL"), ("others", DEAD_COLUMNS)):
-            sql = f"SELECT {columns} FROM {table} WHERE bucket=? AND key=? ORDER BY seq DESC"  # noqa: S608
+            sql = f"SELECT {columns} FROM {table} WHERE bucket=? AND key=? ORDER BY seq DESC"
             for row in self._connection.execute(sql, (bucket, key)):
                 yield version_of(row)
 
@@ -203,7 +198,7 @@ class Settling:
         for table in ("others", "objects"):
             left = [version_id for version_id in version_ids if version_id not in known]
             if left:
-                known |= self._among(left, f"SELECT vid FROM {table} WHERE 0=? AND vid IN ", 0)  # noqa: S608
+                known |= self._among(left, f"SELECT vid FROM {table} WHERE 0=? AND vid IN ", 0)
         return known
 
     def _among(self, version_ids: Sequence[str], sql: str, number: int) -> set[str]:
@@ -214,16 +209,17 @@ class Settling:
     def buckets(self) -> dict[int, tuple[Bucket, bool]]:
         """Every bucket by number, with whether it was deleted and its directory has been put away."""
         sql = SELECT_BUCKET.replace(",doc FROM", ",moved,doc FROM").replace(" WHERE closed_ms IS NULL", "")
-        rows = self._connection.execute(sql).fetchall()
+        rows: list[tuple[Any, ...]] = self._connection.execute(sql).fetchall()
         return {int(row[0]): (bucket_of((*row[:-2], row[-1])), bool(row[-2])) for row in rows}
 
     def open_buckets(self) -> dict[int, Bucket]:
         """Those that are not deleted, by number."""
-        return {int(row[0]): bucket_of(row) for row in self._connection.execute(SELECT_BUCKET).fetchall()}
+        rows: list[tuple[Any, ...]] = self._connection.execute(SELECT_BUCKET).fetchall()
+        return {row[0]: bucket_of(row) for row in rows}
 
     def mark(self, sequences: Sequence[int], *, viewed: int) -> Progress:
-        """These rows are on disk: drop their documents and bodies. `viewed`: so far the view is on disk too. Returns how
-        far the journal is settled from now on."""
+        """These rows are on disk: drop their documents and bodies. `viewed`: so far the view is on disk too.
+        Returns how far the journal is settled from now on."""
         for start in range(0, len(sequences), MARKED_AT_ONCE):
             text = orjson.dumps(sequences[start : start + MARKED_AT_ONCE]).decode()
             with self._transaction() as connection:
@@ -264,28 +260,28 @@ class Settling:
     def expired(self, now_ms: int, limit: int) -> list[Version]:
         """Current versions past their expiry, in buckets that are not deleted."""
         sql = (
-            f"SELECT {COLUMNS} FROM objects WHERE expires_ms<=?"  # noqa: S608 (our own column names)
+            f"SELECT {COLUMNS} FROM objects WHERE expires_ms<=?"
             " AND bucket IN (SELECT id FROM buckets WHERE closed_ms IS NULL) ORDER BY expires_ms LIMIT ?"
         )
         return [version_of(row) for row in self._connection.execute(sql, (now_ms, limit))]
 
     def due_dead(self, now_ms: int, limit: int) -> list[Version]:
         """Ended versions whose time is over and whose end is settled, oldest first."""
-        sql = f"SELECT {DEAD_COLUMNS} FROM others WHERE due_ms<=? AND gone_seq<=? ORDER BY due_ms LIMIT ?"  # noqa: S608
+        sql = f"SELECT {DEAD_COLUMNS} FROM others WHERE due_ms<=? AND gone_seq<=? ORDER BY due_ms LIMIT ?"
         rows = self._connection.execute(sql, (now_ms, int(self.state("settled") or 0), limit))
         return [version_of(row) for row in rows]
 
     def dead_before(self, gone_ms: int, limit: int) -> list[Version]:
         """Ended versions in the trash, those that ended first before the others, if that was before `gone_ms`."""
         sql = (
-            f"SELECT {DEAD_COLUMNS} FROM others WHERE due_ms IS NOT NULL AND gone_ms<=? AND gone_seq<=?"  # noqa: S608
+            f"SELECT {DEAD_COLUMNS} FROM others WHERE due_ms IS NOT NULL AND gone_ms<=? AND gone_seq<=?"
             " ORDER BY gone_ms LIMIT ?"
         )
         rows = self._connection.execute(sql, (gone_ms, int(self.state("settled") or 0), limit))
         return [version_of(row) for row in rows]
 
     def take_dead(self, versions: Sequence[Version]) -> None:
-        """From now on nobody copies these: their files are about to go. What was copied before is on its way to disk."""
+        """From now on nobody copies these: their files are about to go. Earlier copies are on their way to disk."""
         with self._transaction() as connection:
             connection.executemany(
                 "UPDATE others SET due_ms=? WHERE vid=? AND gone_ms IS NOT NULL",
@@ -294,10 +290,12 @@ class Settling:
 
     def forget_dead(self, versions: Sequence[Version], owners: dict[int, str]) -> None:
         """Take removed versions out of rows and counters, once their files are gone."""
-        sql = "DELETE FROM others WHERE gone_ms IS NOT NULL AND vid IN (SELECT value FROM json_each(?)) RETURNING bucket,size"
+        wanted = "gone_ms IS NOT NULL AND vid IN (SELECT value FROM json_each(?))"
+        sql = f"DELETE FROM others WHERE {wanted} RETURNING bucket,size"
         text = orjson.dumps([version.version_id for version in versions]).decode()
         with self._transaction() as connection:
-            for bucket, size in connection.execute(sql, (text,)).fetchall():
+            gone: list[tuple[Any, ...]] = connection.execute(sql, (text,)).fetchall()
+            for bucket, size in gone:
                 delta = Usage(trash=-1, trash_bytes=-size)
                 add_usage(connection, "bucket", str(bucket), delta)
                 if bucket in owners:
@@ -320,9 +318,9 @@ class Settling:
         """Take some rows of a removed bucket out; True when none is left."""
         with self._transaction() as connection:
             for table in ("objects", "others"):
-                sql = f"SELECT key,vid FROM {table} WHERE bucket=? LIMIT ?"  # noqa: S608 (our own table names)
+                sql = f"SELECT key,vid FROM {table} WHERE bucket=? LIMIT ?"
                 rows = connection.execute(sql, (number, MARKED_AT_ONCE)).fetchall()
-                delete = f"DELETE FROM {table} WHERE bucket=? AND key=? AND vid=?"  # noqa: S608
+                delete = f"DELETE FROM {table} WHERE bucket=? AND key=? AND vid=?"
                 connection.executemany(delete, [(number, *row) for row in rows])
                 if rows:
                     return False
@@ -332,7 +330,7 @@ class Settling:
         """The bucket itself, once its rows and its files are gone."""
         with self._transaction() as connection:
             row = connection.execute(
-                f"SELECT {USAGE_COLUMNS} FROM usage WHERE scope='bucket' AND id=?",  # noqa: S608
+                f"SELECT {USAGE_COLUMNS} FROM usage WHERE scope='bucket' AND id=?",
                 (str(number),),
             ).fetchone()
             left = Usage(*row) if row else Usage()
@@ -344,8 +342,8 @@ class Settling:
         """Forget feed entries and used links that are old enough; how many entries went. The feed loses its beginning
         only, so that a reader who missed something can be told."""
         first = "(SELECT seq,at_ms,doc FROM journal ORDER BY seq LIMIT ?1)"
-        kept = f"(SELECT min(seq) FROM {first} WHERE at_ms>=?2 OR doc IS NOT NULL)"  # noqa: S608
-        sql = f"DELETE FROM journal WHERE seq IN (SELECT seq FROM {first}) AND seq<coalesce({kept},seq+1)"  # noqa: S608
+        kept = f"(SELECT min(seq) FROM {first} WHERE at_ms>=?2 OR doc IS NOT NULL)"
+        sql = f"DELETE FROM journal WHERE seq IN (SELECT seq FROM {first}) AND seq<coalesce({kept},seq+1)"
         with self._transaction() as connection:
             connection.execute(sql, (limit, feed_before_ms))
             gone = connection.changes()
@@ -361,6 +359,6 @@ class Settling:
 def add_usage(connection: apsw.Connection, scope: str, name: str, delta: Usage) -> None:
     sets = ",".join(f"{column}={column}+excluded.{column}" for column in USAGE_COLUMNS.split(","))
     connection.execute(
-        f"INSERT INTO usage VALUES(?,?,?,?,?,?,?,?,?) ON CONFLICT(scope,id) DO UPDATE SET {sets}",  # noqa: S608
+        f"INSERT INTO usage VALUES(?,?,?,?,?,?,?,?,?) ON CONFLICT(scope,id) DO UPDATE SET {sets}",
         (scope, name, *delta),
     )

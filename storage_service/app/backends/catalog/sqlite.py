@@ -22,7 +22,6 @@ from storage_service.app.core.objects import (
     Version,
 )
 
-
 Result = TypeVar("Result")
 
 
