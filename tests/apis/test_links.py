@@ -131,9 +131,15 @@ async def test_initiated_upload_keeps_the_promised_id(client: httpx.AsyncClient,
     assert answer["fields"] == {"metadata": '{"x":1}'}
     stored = said(await client.put(path_of(answer["upload_url"]), content=b"hello"), 201)
     assert stored["id"] == answer["file_id"]
+    assert stored["metadata"] == {"x": 1}  # though a raw PUT has no fields
     again = await post(client, "/files/initiate-upload", body)
     assert again["file_id"] == answer["file_id"]  # the key has its file already
     refused(await client.put(path_of(again["upload_url"]), content=b"longer"), 413)
+
+
+async def test_metadata_too_long_for_a_link_is_refused(client: httpx.AsyncClient, private: Bucket) -> None:
+    body = {"bucket_id": private.id, "filename": "a", "metadata": {"x": "y" * 8000}}
+    refused(await client.post("/files/initiate-upload", json=body, headers=OWN), 400)
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,8 @@ class LocalBlobs:
 
     def read_small(self, blob: BlobName, size: int, mtime_ns: int | None) -> bytes:
         """The whole of a checked blob, in one open; for sizes that fit into memory."""
+        if (body := self.disk.read_cached(self.path(blob), size, mtime_ns)) is not None:
+            return body
         opened = self.open(blob, size, mtime_ns)
         try:
             return self.disk.read(opened.fd, size, 0)
@@ -93,8 +95,7 @@ class LocalBlobs:
         try:
             return self.disk.create(path, mode)
         except FileNotFoundError:  # the directory went away behind our back
-            self._ready.discard(shard)
-            self._make_shard(shard)
+            self._make_shard_again(shard)
             return self.disk.create(path, mode)
 
     def share(self, fd: int) -> None:
@@ -103,20 +104,28 @@ class LocalBlobs:
                 self.disk.set_group(fd, self.group)
 
     def _make_shard(self, shard: str) -> None:
-        """The shard's directory and those above it, each with its parent synced, so that a link in it can survive."""
+        """The shard's directory and those above it, each with its parent synced, so that a link in it can survive.
+
+        Synced also where another process has made it: that one may not have got so far yet.
+        """
         if shard in self._ready:
             return
         base = shard.rpartition("/")[0]
-        bucket = base.rpartition("/")[0]
-        for path, parent in ((bucket, self.root), (base, bucket), (shard, base)):
-            if self.disk.make_dir(path):
-                self.disk.sync_dir(parent)
-        self._ready.add(shard)
+        for path in (base.rpartition("/")[0], base, shard):
+            if path not in self._ready:
+                self.disk.make_dir(path)
+                self.disk.sync_dir(path.rpartition("/")[0])
+                self._ready.add(path)
+
+    def _make_shard_again(self, shard: str) -> None:
+        """Its directory went away behind our back, and perhaps those above it."""
+        self.forget_bucket(shard.rpartition(f"/{BLOBS}/")[0].removeprefix(f"{self.root}/"))
+        self._make_shard(shard)
 
     def forget_bucket(self, bucket: str) -> None:
         """After its directory was moved away: nothing of it is known to be there."""
         start = f"{self.root}/{bucket}/"
-        self._ready = {shard for shard in self._ready if not shard.startswith(start)}
+        self._ready = {path for path in self._ready if not f"{path}/".startswith(start)}
 
     def adopt(self, staged: str, blob: BlobName) -> None:
         """Give a staged, synced file its blob name; on return the name survives a power cut. The staging name stays."""
@@ -125,8 +134,7 @@ class LocalBlobs:
         try:
             self.disk.link(staged, self.path(blob))
         except FileNotFoundError:
-            self._ready.discard(shard)
-            self._make_shard(shard)
+            self._make_shard_again(shard)
             self.disk.link(staged, self.path(blob))
         self.disk.sync_dir(shard)
 
@@ -197,8 +205,8 @@ class LocalBlobs:
     def write_bucket_sidecar(self, bucket: str, data: bytes) -> None:
         """`.bucket.json`, replaced whole and synced."""
         directory = f"{self.root}/{bucket}"
-        if self.disk.make_dir(directory):
-            self.disk.sync_dir(self.root)
+        self.disk.make_dir(directory)
+        self.disk.sync_dir(self.root)  # also where another process made it
         with published(self.disk, f"{directory}/{BUCKET_SIDECAR}", SIDECAR_MODE) as fd:
             self.disk.write(fd, data)
             self.share(fd)

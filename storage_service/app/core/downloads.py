@@ -1,6 +1,7 @@
 """Reading one version: pinned, whole, checked. No torn reads and no locks: blobs never change."""
 
 from collections.abc import AsyncIterator, Callable
+from typing import NamedTuple, TypeVar
 
 from storage_service.app.core.backend import Blobs, Catalog, OpenFile
 from storage_service.app.core.decision import is_visible
@@ -13,6 +14,15 @@ CHUNK_BYTES = 1 << 20
 TRIES = 3  # a row read just before its version was replaced and removed is read again
 
 Precheck = Callable[[Version], None]
+Result = TypeVar("Result")
+
+
+class Asked(NamedTuple):
+    """The current version of a key. `precheck` may refuse it before a byte is read."""
+
+    bucket: Bucket
+    key: str
+    precheck: Precheck | None = None
 
 
 class Download:
@@ -54,10 +64,41 @@ class Loader:
         self._blobs = blobs
         self._disk = disk
 
-    def load(self, bucket: Bucket, key: str, version_id: str | None, precheck: Precheck | None) -> Download:
-        """Row and bytes in one go."""
+    def load_all(self, asked: list[Asked]) -> list[Download | Exception]:
+        """Rows in one look-up, then the bytes of each; what went wrong with one stands in its place."""
+        found = self._catalog.find_all([(one.bucket.id, one.key) for one in asked])
+        moment = now_ms()
+        return [_caught(self._load, one, found.get((one.bucket.id, one.key)), moment) for one in asked]
+
+    def load_heads(self, asked: list[Asked]) -> list[Version | Exception]:
+        """The rows alone."""
+        found = self._catalog.find_all([(one.bucket.id, one.key) for one in asked], bodies=False)
+        moment = now_ms()
+        return [_caught(_head, one, found.get((one.bucket.id, one.key)), moment) for one in asked]
+
+    def load_version(self, bucket: Bucket, key: str, version_id: str, precheck: Precheck | None) -> Download:
+        """Row and bytes of one named version."""
+
+        def look() -> Found:
+            return self._named(bucket, key, version_id)
+
+        return self._pin(Asked(bucket, key, precheck), look(), look)
+
+    def load_version_head(self, bucket: Bucket, key: str, version_id: str) -> Version:
+        return self._named(bucket, key, version_id).version
+
+    def _load(self, asked: Asked, found: Found | None, moment: int) -> Download:
+        place = (asked.bucket.id, asked.key)
+
+        def look() -> Found:
+            return _current(asked, self._catalog.find_all([place]).get(place), moment)
+
+        return self._pin(asked, _current(asked, found, moment), look)
+
+    def _pin(self, asked: Asked, found: Found, look: Callable[[], Found]) -> Download:
+        """The version that was found, with its bytes; looked up again where it went away in between."""
+        bucket, key, precheck = asked
         for _ in range(TRIES):
-            found = self._find(bucket, key, version_id)
             if precheck is not None:
                 precheck(found.version)
             if found.body is not None:
@@ -65,14 +106,10 @@ class Loader:
             try:
                 return self._open(bucket, found.version)
             except FileNotFoundError:
-                continue
+                found = look()
             except DamagedObject as error:
                 raise DamagedObject(error.detail, bucket=bucket.name, key=key) from None
         raise DamagedObject("The stored bytes are missing", bucket=bucket.name, key=key)
-
-    def load_head(self, bucket: Bucket, key: str, version_id: str | None) -> Version:
-        """The row alone."""
-        return self._find(bucket, key, version_id).version
 
     def _open(self, bucket: Bucket, version: Version) -> Download:
         name = BlobName(bucket.name, version.version_id)
@@ -81,13 +118,26 @@ class Loader:
             return Download(version, body, None, self._disk)
         return Download(version, None, self._blobs.open(name, version.size, version.mtime_ns), self._disk)
 
-    def _find(self, bucket: Bucket, key: str, version_id: str | None) -> Found:
-        if version_id is not None:
-            found = self._catalog.find_version(bucket.id, key, version_id)
-            if found is None or found.version.gone_ms is not None or found.version.is_marker:
-                raise NoSuchVersion(bucket=bucket.name, key=key)
-            return found
-        found = self._catalog.find(bucket.id, key)
-        if found is None or not is_visible(found.version, now_ms()):
-            raise NoSuchKey(f"File '{key}' not found in bucket '{bucket.name}'", bucket=bucket.name, key=key)
+    def _named(self, bucket: Bucket, key: str, version_id: str) -> Found:
+        found = self._catalog.find_version(bucket.id, key, version_id)
+        if found is None or found.version.gone_ms is not None or found.version.is_marker:
+            raise NoSuchVersion(bucket=bucket.name, key=key)
         return found
+
+
+def _current(asked: Asked, found: Found | None, moment: int) -> Found:
+    if found is None or not is_visible(found.version, moment):
+        name = asked.bucket.name
+        raise NoSuchKey(f"File '{asked.key}' not found in bucket '{name}'", bucket=name, key=asked.key)
+    return found
+
+
+def _head(asked: Asked, found: Found | None, moment: int) -> Version:
+    return _current(asked, found, moment).version
+
+
+def _caught(call: Callable[..., Result], *values: object) -> Result | Exception:
+    try:
+        return call(*values)
+    except Exception as error:
+        return error

@@ -9,10 +9,11 @@ import logging
 import queue
 import threading
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 log = logging.getLogger(__name__)
 
+Asked = TypeVar("Asked")
 Result = TypeVar("Result")
 Job = tuple[Callable[..., Any], tuple[Any, ...], "asyncio.Future[Any]"]
 
@@ -71,6 +72,48 @@ class Lane:
             thread.join(timeout=5)
         self._started = []
         self._loop = None
+
+
+class Together(Generic[Asked, Result]):
+    """Questions of one kind: those of one turn of the loop are answered by one call on a lane.
+
+    `answer` takes them in a list and returns as many results or exceptions, in the same order.
+    """
+
+    def __init__(self, lane: Lane, answer: Callable[[list[Asked]], list[Result | Exception]]) -> None:
+        self._lane = lane
+        self._answer = answer
+        self._asked: list[Asked] = []
+        self._futures: list[asyncio.Future[Result]] = []
+
+    def ask(self, question: Asked) -> "asyncio.Future[Result]":
+        """The answer, awaited. Must be called on the event loop."""
+        loop = asyncio.get_running_loop()
+        if not self._asked:
+            loop.call_soon(self._hand_over)
+        self._asked.append(question)
+        future: asyncio.Future[Result] = loop.create_future()
+        self._futures.append(future)
+        return future
+
+    def _hand_over(self) -> None:
+        asked, self._asked = self._asked, []
+        futures, self._futures = self._futures, []
+        self._lane.run(self._answer, asked).add_done_callback(lambda done: _distribute(done, futures))
+
+
+def _distribute(done: "asyncio.Future[list[Any]]", futures: list["asyncio.Future[Any]"]) -> None:
+    if done.cancelled():
+        return
+    error = done.exception()
+    answers = [error] * len(futures) if error is not None else done.result()
+    for future, answer in zip(futures, answers, strict=True):
+        if future.cancelled():
+            continue
+        if isinstance(answer, Exception):
+            future.set_exception(answer)
+        else:
+            future.set_result(answer)
 
 
 def _log_failure(done: "asyncio.Future[Any]") -> None:

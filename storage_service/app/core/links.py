@@ -8,7 +8,7 @@ holds is the grant.
 import hashlib
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -44,6 +44,7 @@ class LinkGrant:
     file_id: str | None = None  # reserved for the object to come
     overwrite: bool = True
     disposition: Disposition | None = None
+    metadata: Mapping[str, Any] | None = None  # of the object to come, said when the upload was announced
 
     @property
     def principal(self) -> Principal:
@@ -70,6 +71,7 @@ FIELDS = {
     "f": "file_id",
     "w": "overwrite",
     "d": "disposition",
+    "a": "metadata",
 }
 REQUIRED = "bkme"
 _DEFAULTS = LinkGrant("", "", "GET", 0)

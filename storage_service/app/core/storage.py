@@ -24,9 +24,9 @@ from storage_service.app.core.changes import (
 )
 from storage_service.app.core.commit import BucketLeaving, SourceSettled
 from storage_service.app.core.decision import is_visible
-from storage_service.app.core.downloads import Download, Loader, Precheck
+from storage_service.app.core.downloads import Asked, Download, Loader, Precheck
 from storage_service.app.core.errors import NoSuchBucket, NoSuchKey, NoSuchVersion
-from storage_service.app.core.lanes import Lane
+from storage_service.app.core.lanes import Lane, Together
 from storage_service.app.core.objects import (
     ANY_WRITE,
     Attributes,
@@ -63,6 +63,8 @@ class ObjectStore:
         self._scan = Lane("scan", SCAN_THREADS)
         self._disk = Lane("disk", DISK_THREADS)
         self._loader = Loader(catalog, blobs, self._disk)
+        self._downloads = Together(self._read, self._loader.load_all)
+        self._heads = Together(self._read, self._loader.load_heads)
         self._writer = Writer(catalog, blobs, volume, self._disk, limits)
         self._by_name: dict[str, Bucket] = {}
         self._by_uuid: dict[str, Bucket] = {}
@@ -137,7 +139,7 @@ class ObjectStore:
 
     # Objects ----------------------------------------------------------------------------------------------------
 
-    def admit(self, bucket: Bucket, key: str, size: int | None, content_type: str) -> None:
+    def admit(self, bucket: Bucket, key: str, size: int | None, content_type: str | None) -> None:
         """Refuse early, before a body is read, what can be refused. `size` in bytes, None where it is not known."""
         self._writer.admit(bucket, check_key(key), size, content_type)
 
@@ -157,11 +159,15 @@ class ObjectStore:
         Raises:
             NoSuchKey, NoSuchVersion, DamagedObject, and what `precheck` raises.
         """
-        return await self._read.run(self._loader.load, bucket, key, version_id, precheck)
+        if version_id is None:
+            return await self._downloads.ask(Asked(bucket, key, precheck))
+        return await self._read.run(self._loader.load_version, bucket, key, version_id, precheck)
 
     async def head_object(self, bucket: Bucket, key: str, version_id: str | None = None) -> Version:
         """Raises NoSuchKey, NoSuchVersion."""
-        return await self._read.run(self._loader.load_head, bucket, key, version_id)
+        if version_id is None:
+            return await self._heads.ask(Asked(bucket, key))
+        return await self._read.run(self._loader.load_version_head, bucket, key, version_id)
 
     async def find_file(self, bucket: Bucket, file_id: str) -> Version | None:
         """The current version of the file with this id, if this bucket holds it."""

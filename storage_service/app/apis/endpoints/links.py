@@ -80,7 +80,7 @@ async def sign_download(call: Call, bucket: BucketName, key: KeyOrId, body: Down
 )
 @allow("sign_upload")
 async def initiate_upload(call: Call, body: InitiateIn) -> Response:
-    """Nothing is stored until the bytes arrive. `fields` go along with a form upload."""
+    """Nothing is stored until the bytes arrive. The link carries the metadata; `fields` say it again in a form."""
     found = await call.bucket(body.bucket_id)
     grant = LinkGrant(
         found.uuid,
@@ -92,6 +92,7 @@ async def initiate_upload(call: Call, body: InitiateIn) -> Response:
         uploader=call.principal.subject,
         file_id=await _file_id(call, found, body.filename),
         overwrite=body.overwrite,
+        metadata=body.metadata or None,
     )
     _admit(call, found, grant, body.size)
     answer = {
@@ -114,8 +115,7 @@ async def _file_id(call: Caller, bucket: Bucket, key: str) -> str:
 
 def _admit(call: Caller, bucket: Bucket, grant: LinkGrant, size: int | None) -> None:
     """Refuse a link whose upload would be refused."""
-    if grant.content_type:
-        call.store.admit(bucket, grant.key, size, grant.content_type)
+    call.store.admit(bucket, grant.key, size, grant.content_type)
 
 
 def _type(content_type: str | None) -> str | None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from storage_service.app.apis.attributes import from_headers, with_fields
 from storage_service.app.core.errors import InvalidArgument, UnsupportedType, ValidationFailed
 from storage_service.app.core.links import LinkGrant
-from storage_service.app.core.objects import Attributes, Bucket
+from storage_service.app.core.objects import NOTHING, Attributes, Bucket
 from storage_service.app.core.security import Principal
 from storage_service.app.core.writing import PutOptions
 from storage_service.app.edge.conditions import write_conditions
@@ -57,9 +57,9 @@ def put_options(
     Raises: InvalidArgument, UnsupportedType.
     """
     content_type = _type(plan, declared)
-    said = Attributes(content_type=content_type, owner=plan.principal.subject)
-    attributes = from_headers(request, said, form=fields is not None)
     grant = plan.grant or NO_GRANT
+    said = Attributes(content_type=content_type, owner=plan.principal.subject, metadata=grant.metadata or NOTHING)
+    attributes = from_headers(request, said, form=fields is not None)
     return PutOptions(
         attributes=attributes,
         describe=partial(_sniffed, attributes) if content_type in UNDECLARED else None,

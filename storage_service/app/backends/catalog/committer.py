@@ -1,7 +1,6 @@
 """The commit point: one thread a worker gathers the changes that wait into one transaction, under the commit lock."""
 
 import asyncio
-import fcntl
 import logging
 import os
 import queue
@@ -11,11 +10,12 @@ from typing import NamedTuple
 
 import apsw
 
+from storage_service.app.backends import quick
 from storage_service.app.backends import shared as words
 from storage_service.app.backends.catalog.rows import SELECT_BUCKET, Transaction, bucket_of
 from storage_service.app.backends.catalog.schema import Durability, connect, last_sequence
 from storage_service.app.backends.shared import Shared
-from storage_service.app.core.changes import Change, CopyVersion, Outcome, PutVersion
+from storage_service.app.core.changes import Change, CopyVersion, DeleteBucket, DeleteObject, Outcome, PutVersion
 from storage_service.app.core.commit import decide
 from storage_service.app.core.decision import Keeping, Moment
 from storage_service.app.core.errors import InsufficientStorage, ServiceUnavailable, StorageError
@@ -60,7 +60,8 @@ class Committer:
         self._shared = shared
         self._keeping = keeping
         self._release_ballast = release_ballast
-        self._inbox: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
+        self._turn: list[Waiting] = []  # what this turn of the event loop has brought so far
+        self._inbox: queue.SimpleQueue[list[Waiting] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
         self._buckets: dict[int, Bucket] = {}
         self._buckets_seen = -1
@@ -74,6 +75,7 @@ class Committer:
 
     def close(self) -> None:
         """Commit what waits, then end."""
+        self._hand_over()
         self._inbox.put(None)
         self._thread.join()
         self._connection.close()
@@ -82,8 +84,16 @@ class Committer:
     def commit(self, change: Change) -> "asyncio.Future[Outcome]":
         """The change's outcome, once it survives what the durability mode promises."""
         future: asyncio.Future[Outcome] = self._loop.create_future()
-        self._inbox.put(Waiting(change, future))
+        if not self._turn:
+            self._loop.call_soon(self._hand_over)
+        self._turn.append(Waiting(change, future))
         return future
+
+    def _hand_over(self) -> None:
+        """All of one turn together: each hand-over wakes the thread, and each transaction has its price."""
+        turn, self._turn = self._turn, []
+        if turn:
+            self._inbox.put(turn)
 
     def _run(self) -> None:
         while batch := self._gather():
@@ -96,17 +106,17 @@ class Committer:
         first = self._inbox.get()
         if first is None:
             return []
-        batch, size = [first], _weight(first.change)
+        batch, size = first, _weight(first)
         while len(batch) < MOST_CHANGES and size < MOST_BYTES:
             try:
-                waiting = self._inbox.get_nowait()
+                more = self._inbox.get_nowait()
             except queue.Empty:
                 break
-            if waiting is None:
+            if more is None:
                 self._inbox.put(None)
                 break
-            batch.append(waiting)
-            size += _weight(waiting.change)
+            batch += more
+            size += _weight(more)
         return batch
 
     def _results(self, changes: list[Change]) -> list[Result]:
@@ -118,17 +128,29 @@ class Committer:
     def _commit_all(self, changes: list[Change]) -> list[Result]:
         if self._shared[words.VOLUME] != words.READY:
             return [unavailable(self._shared)] * len(changes)
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        quick.lock(self._lock)
         try:
             results = self._attempt(changes)
-            if self._is_full(results) and self._release_ballast():
-                results = self._attempt(changes)  # deletes must work at 0 bytes free
-            return results
+            return self._attempt_deletes(changes, results) if self._is_full(results) else results
         finally:
-            fcntl.flock(self._lock, fcntl.LOCK_UN)
+            quick.unlock(self._lock)
 
     def _is_full(self, results: list[Result]) -> bool:
-        return any(isinstance(result, InsufficientStorage) for result in results)
+        """Whether the disk had no room for the transaction: then nothing of it was done."""
+        return all(isinstance(result, InsufficientStorage) for result in results)
+
+    def _attempt_deletes(self, changes: list[Change], results: list[Result]) -> list[Result]:
+        """Deletes must work at 0 bytes free, so they go alone, and the ballast is theirs."""
+        at = [index for index, change in enumerate(changes) if isinstance(change, DeleteObject | DeleteBucket)]
+        deletes = [changes[index] for index in at]
+        if not deletes:
+            return results
+        done = self._attempt(deletes) if len(deletes) < len(changes) else results
+        if self._is_full(done) and self._release_ballast():
+            done = self._attempt(deletes)
+        for index, result in zip(at, done, strict=True):
+            results[index] = result
+        return results
 
     def _attempt(self, changes: list[Change]) -> list[Result]:
         """One transaction. A change that may not be made is left out; its neighbours go on."""
@@ -212,9 +234,10 @@ def _place(change: PutVersion) -> tuple[int, str]:
     return change.draft.bucket, change.draft.key
 
 
-def _weight(change: Change) -> int:
-    """Bytes a change brings into the transaction, about."""
-    return 1024 + (len(change.body or b"") if isinstance(change, PutVersion) else 0)
+def _weight(waiting: list[Waiting]) -> int:
+    """Bytes these bring into the transaction, about."""
+    bodies = (one.change.body for one in waiting if isinstance(one.change, PutVersion))
+    return 1024 * len(waiting) + sum(len(body) for body in bodies if body is not None)
 
 
 def _identity(path: str) -> tuple[int, int]:

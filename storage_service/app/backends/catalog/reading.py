@@ -1,9 +1,11 @@
 """What a reader asks: look-ups, pages of lists, counters, the feed. Blocking; a connection for each thread."""
 
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import apsw
+import orjson
 
 from storage_service.app.backends.catalog.rows import SELECT_BUCKET, USAGE_COLUMNS, bucket_of
 from storage_service.app.backends.catalog.schema import (
@@ -28,10 +30,14 @@ from storage_service.app.core.objects import (
     Version,
 )
 
-# Row and journalled body in one statement, so that no reader falls between settle and the blob.
+# A body is read after its row, so that no reader falls between settle and the blob.
 _HEAD = ",".join(f"o.{name}" for name in COLUMNS.split(","))
 _DEAD = ",".join(f"o.{name}" for name in DEAD_COLUMNS.split(","))
-FIND = f"SELECT {_HEAD},b.body FROM objects o LEFT JOIN bodies b ON b.seq=o.seq WHERE o.bucket=? AND o.key=?"
+FIND_ALL = (
+    f"SELECT json_group_array(json_array({_HEAD},b.seq)) FROM json_each(?) w CROSS JOIN objects o"
+    " ON o.bucket=w.value->>0 AND o.key=w.value->>1 LEFT JOIN bodies b ON b.seq=o.seq"
+)
+FIND_BODIES = "SELECT seq,body FROM bodies WHERE seq IN (SELECT value FROM json_each(?))"
 # Both tables at once: a version that moves between them must not be missed.
 FIND_VERSION = (
     f"SELECT {_HEAD},NULL,NULL,NULL,b.body FROM objects o LEFT JOIN bodies b ON b.seq=o.seq"
@@ -80,10 +86,23 @@ class Reader:
         """All open buckets, by name."""
         return [bucket_of(row) for row in self.connection.execute(f"{SELECT_BUCKET} ORDER BY name")]
 
-    def find(self, bucket: int, key: str) -> Found | None:
-        """The current version, whatever its expiry; None where there is none."""
-        row = self.connection.execute(FIND, (bucket, key)).fetchone()
-        return Found(version_of(row[:-1]), row[-1]) if row else None
+    def find_all(self, places: Sequence[tuple[int, str]], bodies: bool = True) -> dict[tuple[int, str], Found]:
+        """The current versions of these (bucket, key), whatever their expiry, with their journalled bodies.
+
+        One statement that returns one row: each statement costs 7 µs, each row gives up the GIL; a key costs 2.5 µs.
+        """
+        answer = self.connection.execute(FIND_ALL, (orjson.dumps(places).decode(),)).get
+        rows = orjson.loads(str(answer))
+        waiting = self._bodies([row[-1] for row in rows if row[-1] is not None]) if bodies else {}
+        # A body that left the journal in between was settled: its blob is there.
+        return {(row[0], row[1]): Found(version_of(row[:-1]), waiting.get(row[-1])) for row in rows}
+
+    def _bodies(self, sequences: list[int]) -> dict[int, bytes]:
+        if not sequences:
+            return {}
+        text = orjson.dumps(sequences).decode()
+        found: list[tuple[Any, ...]] = self.connection.execute(FIND_BODIES, (text,)).fetchall()
+        return dict(found)
 
     def find_version(self, bucket: int, key: str, version_id: str) -> Found | None:
         """One version of a key: current, noncurrent, or in the trash."""

@@ -42,8 +42,8 @@ class SqliteCatalog:
     def buckets(self) -> list[Bucket]:
         return self._ask(self._reader.buckets)
 
-    def find(self, bucket: int, key: str) -> Found | None:
-        return self._ask(self._reader.find, bucket, key)
+    def find_all(self, places: Sequence[tuple[int, str]], *, bodies: bool = True) -> dict[tuple[int, str], Found]:
+        return self._ask(self._reader.find_all, places, bodies)
 
     def find_version(self, bucket: int, key: str, version_id: str) -> Found | None:
         return self._ask(self._reader.find_version, bucket, key, version_id)
