@@ -31,6 +31,7 @@ from storage_service.app.core.objects import (
 )
 from storage_service.app.core.sidecar import render_doc
 
+DESCRIBED_BYTES = 8 << 10  # of a body: what its type is told by
 FREE_SPACE_SECONDS = 1.0  # how long a look at the free space holds
 
 # Decides the final attributes once the first bytes are known (a type that nobody declared).
@@ -128,8 +129,10 @@ class Writer:
             if not first and len(chunk) <= self._limits.inline_body_bytes and len(chunk) == options.size:
                 return await self._put_small(bucket, key, chunk, options)  # the whole body in one piece
             first += chunk
+            del chunk  # a slow upload keeps this frame for hours: it must not keep bytes that are on disk
             if len(first) > self._limits.inline_body_bytes:
-                return await self._put_large(bucket, key, bytes(first), body, options)
+                pieces, first = [bytes(first)], bytearray()
+                return await self._put_large(bucket, key, pieces, body, options)
         return await self._put_small(bucket, key, bytes(first), options)
 
     async def _put_small(self, bucket: Bucket, key: str, body: bytes, options: PutOptions) -> Outcome:
@@ -177,13 +180,17 @@ class Writer:
         )
 
     async def _put_large(
-        self, bucket: Bucket, key: str, first: bytes, rest: AsyncIterator[bytes], options: PutOptions
+        self, bucket: Bucket, key: str, pieces: list[bytes], rest: AsyncIterator[bytes], options: PutOptions
     ) -> Outcome:
-        """Stream to staging, hash in flight; sync, compare, commit. What fails before the commit is undone."""
+        """Stream to staging, hash in flight; sync, compare, commit. What fails before the commit is undone.
+
+        `pieces` holds what has been read; it is emptied.
+        """
+        first = pieces[0][:DESCRIBED_BYTES]
         version_id = new_id()
         staged = await self._disk.run(self._blobs.stage, bucket.id, version_id)
         try:
-            size, digests = await self._receive(bucket, staged, first, rest, options)
+            size, digests = await self._receive(bucket, staged, pieces, rest, options)
             draft = self._draft(bucket, key, size, digests, self._attributes(bucket, first, options), options)
             draft = draft._replace(version_id=version_id)
             blob = BlobName(bucket.name, version_id)
@@ -204,16 +211,17 @@ class Writer:
             self._disk.spawn(staged.discard)
 
     async def _receive(
-        self, bucket: Bucket, staged: Staged, first: bytes, rest: AsyncIterator[bytes], options: PutOptions
+        self, bucket: Bucket, staged: Staged, pieces: list[bytes], rest: AsyncIterator[bytes], options: PutOptions
     ) -> tuple[int, Digests]:
         hasher = Hasher(sha256=options.sha256)
-        size = len(first)
+        size = len(pieces[0])
         self._check_size(bucket, size, options)
-        await self._disk.run(_absorb, hasher, staged, first)
+        await self._disk.run(_absorb, hasher, staged, pieces.pop())
         async for chunk in rest:
             size += len(chunk)
             self._check_size(bucket, size, options)
             await self._disk.run(_absorb, hasher, staged, chunk)
+            del chunk  # not kept while a slow client takes its time
         return size, hasher.finish()
 
 
