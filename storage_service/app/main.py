@@ -133,7 +133,7 @@ class Service:
             await asyncio.sleep(LOOK_SECONDS)
         staging, lock = make_staging(Layout(settings.storage_path), str(os.getpid()))
         worker = make_worker(settings, staging)
-        worker.start()
+        worker.start(metrics.commit_waited)
         self._closing.callback(os.close, lock)
         self._closing.callback(worker.close)
         operations.store = worker.store

@@ -1,5 +1,6 @@
 """Settings -> the parts of a process. The one place, with `main`, where an implementation is chosen."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,8 +55,9 @@ class Worker:
     reader: Reader
     committer: Committer
 
-    def start(self) -> None:
-        self.committer.start()
+    def start(self, waited: Callable[[float], None]) -> None:
+        """`waited` is told the seconds each commit took."""
+        self.committer.start(waited)
 
     def close(self) -> None:
         self.committer.close()

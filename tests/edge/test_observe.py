@@ -2,7 +2,7 @@ import json
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from storage_service.app.edge.observe import BOUNDS, Gauge, Metrics, Snapshot, merge, render
+from storage_service.app.edge.observe import BOUNDS, Gauge, Metrics, Snapshot, Waits, merge, render
 
 UPLOAD = ("json", "upload")
 
@@ -41,7 +41,8 @@ def test_merged_workers_add_up_and_keep_their_own_numbers() -> None:
     assert merged["errors"] == {"no_such_key": 2}
     json_upload = merged["operations"][0]
     assert (json_upload["statuses"], json_upload["bytes_in"]) == ([0, 2, 0, 2, 0], 210)
-    assert merge([]) == Snapshot(operations=[], errors={})
+    nothing = Waits(buckets=[0] * (len(BOUNDS) + 1), seconds=0.0)
+    assert merge([]) == Snapshot(operations=[], errors={}, commits=nothing)
     assert merge([merge([one]), other]) == merged
 
 
@@ -71,8 +72,22 @@ def test_rendered_text_reads_back() -> None:
 
 
 def test_nothing_counted_renders() -> None:
-    assert samples(render(Metrics().snapshot())) == {}
+    found = samples(render(Metrics().snapshot()))
+    assert {name for name, _ in found} == {f"storage_commit_seconds_{part}" for part in ("bucket", "count", "sum")}
+    assert set(found.values()) == {0.0}
 
 
 def test_bounds_grow() -> None:
     assert list(BOUNDS) == sorted(set(BOUNDS))
+
+
+def test_commits_of_all_workers_are_one_histogram() -> None:
+    one, other = Metrics(), Metrics()
+    one.commit_waited(0.004)
+    other.commit_waited(0.004)
+    other.commit_waited(99.0)
+    lines = render(merge([one.snapshot(), other.snapshot()])).decode().splitlines()
+    assert 'storage_commit_seconds_bucket{le="0.0025"} 0.0' in lines
+    assert 'storage_commit_seconds_bucket{le="0.005"} 2.0' in lines
+    assert 'storage_commit_seconds_bucket{le="+Inf"} 3.0' in lines
+    assert "storage_commit_seconds_count 3.0" in lines

@@ -27,11 +27,19 @@ class SeriesSnapshot(TypedDict):
     bytes_out: int
 
 
+class Waits(TypedDict):
+    """How long something took. `buckets` not cumulative, `seconds` the sum."""
+
+    buckets: list[int]
+    seconds: float
+
+
 class Snapshot(TypedDict):
     """Everything a worker counted since it started; JSON as it stands."""
 
     operations: list[SeriesSnapshot]
     errors: dict[str, int]
+    commits: Waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +69,13 @@ class Metrics:
     Operations must be a closed set, never parts of a path.
     """
 
-    __slots__ = ("_errors", "_series")
+    __slots__ = ("_commit_seconds", "_commits", "_errors", "_series")
 
     def __init__(self) -> None:
         self._series: dict[Operation, _Series] = {}
         self._errors: dict[str, int] = {}
+        self._commits = [0] * (len(BOUNDS) + 1)
+        self._commit_seconds = 0.0
 
     def count(self, operation: Operation, status: int, seconds: float, bytes_in: int, bytes_out: int) -> None:
         """Adds one answered request. Under 2 µs."""
@@ -82,6 +92,11 @@ class Metrics:
         """Adds one error by its code."""
         self._errors[code] = self._errors.get(code, 0) + 1
 
+    def commit_waited(self, seconds: float) -> None:
+        """Adds one commit: from the change being handed over to its outcome being known."""
+        self._commits[bisect_left(BOUNDS, seconds)] += 1
+        self._commit_seconds += seconds
+
     def snapshot(self) -> Snapshot:
         """A copy of the counters."""
         operations = [
@@ -96,20 +111,29 @@ class Metrics:
             )
             for (door, operation), series in self._series.items()
         ]
-        return Snapshot(operations=operations, errors=dict(self._errors))
+        commits = Waits(buckets=list(self._commits), seconds=self._commit_seconds)
+        return Snapshot(operations=operations, errors=dict(self._errors), commits=commits)
 
 
 def merge(snapshots: Iterable[Snapshot]) -> Snapshot:
     """The sum of several workers' snapshots, in the order of doors and operations."""
     sums: dict[Operation, SeriesSnapshot] = {}
     errors: dict[str, int] = {}
+    commits = Waits(buckets=[0] * (len(BOUNDS) + 1), seconds=0.0)
     for snapshot in snapshots:
+        commits = _sum(commits, snapshot["commits"])
         for series in snapshot["operations"]:
             key = (series["door"], series["operation"])
             sums[key] = _plus(sums[key], series) if key in sums else series
         for code, count in snapshot["errors"].items():
             errors[code] = errors.get(code, 0) + count
-    return Snapshot(operations=[sums[key] for key in sorted(sums)], errors=dict(sorted(errors.items())))
+    operations = [sums[key] for key in sorted(sums)]
+    return Snapshot(operations=operations, errors=dict(sorted(errors.items())), commits=commits)
+
+
+def _sum(one: Waits, other: Waits) -> Waits:
+    buckets = [a + b for a, b in zip(one["buckets"], other["buckets"], strict=True)]
+    return Waits(buckets=buckets, seconds=one["seconds"] + other["seconds"])
 
 
 def _plus(one: SeriesSnapshot, other: SeriesSnapshot) -> SeriesSnapshot:
@@ -144,6 +168,7 @@ class _Collector:
     def collect(self) -> Iterator["Metric"]:
         yield from _counters(self._merged)
         yield _latency(self._merged)
+        yield _commits(self._merged)
         yield from _gauges(self._gauges)
 
 
@@ -178,13 +203,25 @@ def _latency(merged: Snapshot) -> "Metric":
         labels=["door", "operation"],
     )
     for series in merged["operations"]:
-        total = 0
-        buckets = []
-        for bound, count in zip([*map(str, BOUNDS), "+Inf"], series["buckets"], strict=True):
-            total += count
-            buckets.append((bound, float(total)))
-        family.add_metric([series["door"], series["operation"]], buckets, series["seconds"])
+        labels = [series["door"], series["operation"]]
+        family.add_metric(labels, list(_cumulative(series["buckets"])), series["seconds"])
     return family
+
+
+def _commits(merged: Snapshot) -> "Metric":
+    from prometheus_client.core import HistogramMetricFamily  # noqa: PLC0415
+
+    said = "Seconds a change waited until it survived what the durability mode promises, or was refused."
+    family = HistogramMetricFamily("storage_commit_seconds", said, labels=[])
+    family.add_metric([], list(_cumulative(merged["commits"]["buckets"])), merged["commits"]["seconds"])
+    return family
+
+
+def _cumulative(buckets: Iterable[int]) -> Iterator[tuple[str, float]]:
+    total = 0
+    for bound, count in zip([*map(str, BOUNDS), "+Inf"], buckets, strict=True):
+        total += count
+        yield bound, float(total)
 
 
 def _gauges(gauges: tuple[Gauge, ...]) -> Iterator["Metric"]:

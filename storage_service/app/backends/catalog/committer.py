@@ -5,6 +5,7 @@ import logging
 import os
 import queue
 import threading
+import time
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -37,6 +38,7 @@ class CatalogReplaced(Exception):
 class Waiting(NamedTuple):
     change: Change
     future: "asyncio.Future[Outcome]"
+    since: float  # time.perf_counter
 
 
 Result = Outcome | Exception
@@ -66,7 +68,9 @@ class Committer:
         self._buckets: dict[int, Bucket] = {}
         self._buckets_seen = -1
 
-    def start(self) -> None:
+    def start(self, waited: Callable[[float], None] = lambda _: None) -> None:
+        """Must be called on the event loop. `waited` is told there the seconds each change took."""
+        self._waited = waited
         self._loop = asyncio.get_running_loop()
         self._connection = connect(self._path, self._durability, checkpoints=True)
         self._identity = _identity(self._path)
@@ -86,7 +90,7 @@ class Committer:
         future: asyncio.Future[Outcome] = self._loop.create_future()
         if not self._turn:
             self._loop.call_soon(self._hand_over)
-        self._turn.append(Waiting(change, future))
+        self._turn.append(Waiting(change, future, time.perf_counter()))
         return future
 
     def _hand_over(self) -> None:
@@ -98,8 +102,18 @@ class Committer:
     def _run(self) -> None:
         while batch := self._gather():
             results = self._results([waiting.change for waiting in batch])
-            done = [(waiting.future, result) for waiting, result in zip(batch, results, strict=True)]
-            self._loop.call_soon_threadsafe(_resolve, done)
+            self._loop.call_soon_threadsafe(self._resolve, batch, results)
+
+    def _resolve(self, batch: list[Waiting], results: list[Result]) -> None:
+        now = time.perf_counter()
+        for (_, future, since), result in zip(batch, results, strict=True):
+            self._waited(now - since)
+            if future.cancelled():
+                continue
+            if isinstance(result, Exception):
+                future.set_exception(result)
+            else:
+                future.set_result(result)
 
     def _gather(self) -> list[Waiting]:
         """What waits, at least one; empty at the end."""
@@ -257,13 +271,3 @@ def unavailable(shared: Shared) -> ServiceUnavailable:
         done, total = shared[words.DONE], shared[words.TOTAL]
         return ServiceUnavailable(f"The catalog is being rebuilt from sidecars: {done} of {total} objects read")
     return ServiceUnavailable("The volume is read-only after a disk error, until it is checked and restarted")
-
-
-def _resolve(done: list[tuple["asyncio.Future[Outcome]", Result]]) -> None:
-    for future, result in done:
-        if future.cancelled():
-            continue
-        if isinstance(result, Exception):
-            future.set_exception(result)
-        else:
-            future.set_result(result)
