@@ -1,6 +1,7 @@
 """What an operator asks of a running service: is it well, and how much of everything."""
 
 import asyncio
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -125,8 +126,9 @@ class Operations:
             await asyncio.sleep(PUBLISH_SECONDS)
             snapshot = self._metrics.snapshot()
             if snapshot != last:
-                await asyncio.to_thread(self._write, snapshot)
-                last = snapshot
+                with contextlib.suppress(OSError):  # a full disk: the others see older figures
+                    await asyncio.to_thread(self._write, snapshot)
+                    last = snapshot
 
     def _write(self, snapshot: Snapshot) -> None:
         temporary = self._file.with_suffix(".new")

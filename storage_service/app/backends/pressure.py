@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from storage_service.app.backends import shared as words
 from storage_service.app.backends.catalog.committer import unavailable
 from storage_service.app.backends.disk import Disk
+from storage_service.app.backends.settle import INODES_A_ROW, KEPT_INODES
 from storage_service.app.backends.shared import Shared
 from storage_service.app.core.objects import now_ms
 
@@ -46,4 +47,6 @@ class DiskVolume:
         return self._shared.backlog_bytes
 
     def free_bytes(self) -> int:
-        return self._disk.free_bytes(self._root)
+        """0 where files run out before bytes do: what waits to be settled needs some too."""
+        needed = 4 * KEPT_INODES + INODES_A_ROW * self._shared.backlog_rows
+        return self._disk.free_bytes(self._root) if self._disk.free_inodes(self._root) > needed else 0

@@ -19,10 +19,11 @@ from storage_service.app.backends.catalog.schema import COLUMNS, DEAD_COLUMNS, c
 from storage_service.app.backends.disk import Disk, published
 from storage_service.app.backends.salvage import Rescuer, rescue
 from storage_service.app.backends.shared import Shared
+from storage_service.app.backends.torn import is_torn, set_aside
 from storage_service.app.backends.volume import Layout, settled_note
 from storage_service.app.core import sidecar
 from storage_service.app.core.errors import DamagedObject
-from storage_service.app.core.objects import BlobName, Bucket, new_id, now_ms
+from storage_service.app.core.objects import BlobName, Bucket, Version, new_id, now_ms
 
 log = logging.getLogger(__name__)
 
@@ -173,12 +174,22 @@ class Rebuild:
     def _read(self, blob: BlobName, bucket: int) -> tuple[object, ...] | None:
         try:
             version = sidecar.version_of(sidecar.parse_file(self._blobs.read_sidecar(blob)), bucket)
+            if self._is_torn(blob, version):
+                set_aside(self._blobs, blob)
+                raise DamagedObject("A power cut kept it without its bytes")
         except (DamagedObject, OSError) as error:
             log.error("rebuild: sidecar of version %s: %s", blob.version_id, error)
             self._damaged += 1
             return None
         self._highest = max(self._highest, version.sequence, version.meta_sequence, version.gone_sequence or 0)
         return tuple(version)
+
+    def _is_torn(self, blob: BlobName, version: Version) -> bool:
+        """Of versions behind the settled note. Where there is none, as in a copy, times and files prove nothing."""
+        whole = self._settled.whole
+        if whole is None or version.sequence <= whole or version.gone_sequence is not None:
+            return False
+        return is_torn(self._blobs, blob, version)
 
     def _note(self, report: Report, aside: Path | None) -> None:
         """Say what may be lost where health and `check` find it, until an operator takes the note away."""
@@ -205,17 +216,17 @@ def _sort_out(connection: apsw.Connection, at_ms: int, trash_ms: int) -> None:
 
 
 def _count_usage(connection: apsw.Connection) -> None:
+    """As commits count: the trash holds every dead row, markers too, and all that a deleted bucket held."""
     counts = (
         "sum(head),sum(head*size),sum(noncurrent),sum(noncurrent*size),0,"
-        "sum(NOT head AND NOT noncurrent AND NOT flags&2),sum((NOT head AND NOT noncurrent)*size)"
+        "sum(NOT head AND NOT noncurrent),sum((NOT head AND NOT noncurrent)*size)"
     )
     rows = (
-        "SELECT bucket,size,flags,1 head,0 noncurrent FROM objects UNION ALL"
-        " SELECT bucket,size,flags,0,gone_ms IS NULL FROM others"
+        "SELECT b.id,b.owner,o.size,b.closed_ms IS NULL head,0 noncurrent"
+        " FROM objects o JOIN buckets b ON b.id=o.bucket UNION ALL"
+        " SELECT b.id,b.owner,o.size,0,b.closed_ms IS NULL AND o.gone_ms IS NULL"
+        " FROM others o JOIN buckets b ON b.id=o.bucket"
     )
-    insert = f"INSERT INTO usage(scope,id,{USAGE_COLUMNS})"
-    connection.execute(f"{insert} SELECT 'bucket',cast(bucket AS TEXT),{counts} FROM ({rows}) GROUP BY bucket")
-    connection.execute(
-        f"{insert} SELECT 'owner',b.owner,{counts} FROM ({rows}) r JOIN buckets b ON b.id=r.bucket"
-        " WHERE b.closed_ms IS NULL GROUP BY b.owner"
-    )
+    for scope, name in (("bucket", "id"), ("owner", "owner")):
+        sql = f"SELECT '{scope}',cast({name} AS TEXT),{counts} FROM ({rows}) GROUP BY {name}"
+        connection.execute(f"INSERT INTO usage(scope,id,{USAGE_COLUMNS}) {sql}")

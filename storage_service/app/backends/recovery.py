@@ -3,6 +3,7 @@
 Work is in proportion to what was in flight, not to what is stored.
 """
 
+import contextlib
 import logging
 import time
 from pathlib import Path
@@ -124,7 +125,8 @@ def _remove(disk: Disk, path: str) -> None:
 
 def settle_all(catalog: Settling, settler: Settler, shared: Shared) -> int:
     """Settle everything the last run left; how many rows. What cannot be settled now is left to the jobs."""
-    catalog.retry_parked()
+    with contextlib.suppress(apsw.FullError):  # they stay aside; a full disk is served
+        catalog.retry_parked()
     backlog = catalog.backlog()
     shared[words.COMMITTED_ROWS], shared[words.COMMITTED_BYTES] = backlog.rows, backlog.bytes
     shared[words.SETTLED_ROWS] = shared[words.SETTLED_BYTES] = 0
@@ -132,7 +134,11 @@ def settle_all(catalog: Settling, settler: Settler, shared: Shared) -> int:
     settler.show_again()
     settled = 0
     while True:
-        done = settler.run_pass()
+        try:
+            done = settler.run_pass()
+        except apsw.FullError:
+            log.error("settle: the disk is full; what waits is kept")
+            return settled
         settled += done.settled
         if not done.settled:
             return settled

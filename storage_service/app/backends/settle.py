@@ -10,6 +10,7 @@ A pass, in the order that a power cut may not break (docs/decisions/0002):
 Every step can be repeated. An error keeps rows and bodies.
 """
 
+import errno
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
@@ -32,6 +33,12 @@ log = logging.getLogger(__name__)
 
 MOST_ROWS = 5_000  # a pass (commit-proof §3c: a syncfs of about 190 ms at the longest)
 MOST_BYTES = 64 << 20
+# What settle leaves of a full disk, so that deletes and a start still find room in the catalog.
+KEPT_BYTES = 8 << 20
+KEPT_INODES = 64
+BYTES_A_ROW = 32 << 10  # a journalled body, its sidecar, the sidecar it replaces, directories
+INODES_A_ROW = 4
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class Pass(NamedTuple):
@@ -70,7 +77,8 @@ class Settler:
         Raises:
             OSError: the sync failed; nothing is marked, every row and body stays.
         """
-        rows = self._catalog.owed(most_rows, MOST_BYTES)
+        most_rows = min(most_rows, self._room())
+        rows = self._catalog.owed(most_rows, MOST_BYTES) if most_rows > 0 else []
         if not rows:
             return Pass(0, 0)
         self._refresh_buckets(rows)
@@ -81,8 +89,14 @@ class Settler:
                 self._disk.rename(temporary, path)
             self._disk.sync_fs(self._blobs.root)
         self._mark(written, failed)
-        self._show(rows, failed)
+        self._show(rows, written, failed)
         return Pass(len(written), len(failed))
+
+    def _room(self) -> int:
+        """How many rows the disk has room for."""
+        root = self._blobs.root
+        bytes_left = self._disk.free_bytes(root) - KEPT_BYTES
+        return min(bytes_left // BYTES_A_ROW, (self._disk.free_inodes(root) - KEPT_INODES) // INODES_A_ROW)
 
     def _refresh_buckets(self, rows: Sequence[Owed]) -> None:
         """After the rows were read: a bucket that any of them is about was committed before, so it is found."""
@@ -105,6 +119,9 @@ class Settler:
                 self._write_row(row, dead, replaced)
                 written.append(row)
             except (OSError, DamagedObject, TypeError, ValueError, KeyError) as error:  # of this row: the others go on
+                if isinstance(error, OSError) and error.errno in FULL:
+                    log.error("settle: the disk is full; what waits is kept")
+                    break  # no fault of the row's
                 log.warning("settle: row %d failed: %s: %s", row.sequence, type(error).__name__, error)
                 failed.append(row)
         return written, failed, replaced
@@ -201,12 +218,11 @@ class Settler:
             at = rows[-1][0]
         self._shown_to = at
 
-    def _show(self, rows: Sequence[Owed], failed: Sequence[Owed]) -> None:
+    def _show(self, rows: Sequence[Owed], written: Sequence[Owed], failed: Sequence[Owed]) -> None:
         """Bring the view up to date for the keys of this pass."""
-        skip = {row.sequence for row in failed}
-        keys = {(row.bucket, row.key) for row in rows if row.key is not None and row.sequence not in skip}
-        self._show_keys({(bucket, key) for bucket, key in keys if key is not None})
-        self._shown_to = rows[-1].sequence
+        self._show_keys({(row.bucket, row.key) for row in written if row.key is not None})
+        tried = {row.sequence for row in (*written, *failed)}
+        self._shown_to = min((row.sequence - 1 for row in rows if row.sequence not in tried), default=rows[-1].sequence)
 
     def _show_keys(self, keys: set[tuple[int, str]]) -> None:
         """An error here never stops settling. What goes, goes first: a key may make room for `a` beside `a/b`."""

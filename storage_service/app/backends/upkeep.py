@@ -4,6 +4,7 @@ from storage_service.app.backends import shared as words
 from storage_service.app.backends.catalog.settling import Settling
 from storage_service.app.backends.disk import Disk
 from storage_service.app.backends.garbage import Garbage
+from storage_service.app.backends.settle import KEPT_INODES
 from storage_service.app.backends.shared import Shared
 from storage_service.app.backends.volume import Layout, fill_ballast
 from storage_service.app.core.changes import DeleteObject
@@ -49,8 +50,9 @@ class Upkeep:
 
     def keep_reserve(self, reserve_bytes: int, now_ms: int) -> None:
         """Under the reserve of free space, trash goes before its time, oldest first; never within the grace time."""
-        free = self._disk.free_bytes(str(self._layout.root))
-        if free < reserve_bytes:
+        root = str(self._layout.root)
+        free = self._disk.free_bytes(root)
+        if free < reserve_bytes or self._disk.free_inodes(root) < 4 * KEPT_INODES:
             self._garbage.run_early(now_ms - self._keeping.grace_ms)
         else:
             fill_ballast(self._layout, free)

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from itertools import islice
 
-from storage_service.app.backends.blobs import BLOB_MODE, BLOBS, BUCKET_SIDECAR, SERVICE, LocalBlobs
+from storage_service.app.backends.blobs import BLOB_MODE, BLOBS, BUCKET_SIDECAR, SERVICE, LocalBlobs, is_intact
 from storage_service.app.backends.disk import FICLONE, Disk
 from storage_service.app.core.objects import BlobName, Version
 
@@ -67,7 +67,11 @@ class View:
             self.hidden += 1  # a file stands where a directory is needed: `a` beside `a/b`
             return
         try:
-            source = self._blobs.path(BlobName(bucket, head.version_id))
+            blob = BlobName(bucket, head.version_id)
+            found = self._blobs.stat(blob)
+            if found is None or not is_intact(found, head.size, head.mtime_ns):
+                return  # not settled yet, and perhaps torn by a power cut: settling it shows it
+            source = self._blobs.path(blob)
             try:
                 self._put(source, names[-1], parent)
             except FileExistsError:
@@ -79,12 +83,11 @@ class View:
         if not self._reflinks:
             os.link(source, name, dst_dir_fd=parent, follow_symlinks=False)
             return
-        target = os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, 0o640, dir_fd=parent)
+        target = os.open(".", os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o640, dir_fd=parent)
         try:
             clone_into(source, target)
-        except BaseException:
-            os.unlink(name, dir_fd=parent)
-            raise
+            # Only now a name: a kill or a power cut in between would leave an empty file that nobody knows as ours.
+            os.link(f"/proc/self/fd/{target}", name, dst_dir_fd=parent, follow_symlinks=True)
         finally:
             os.close(target)
 
@@ -196,7 +199,11 @@ def clone_into(source: str, target: int) -> None:
 
 
 def has_reflinks(directory: str, disk: Disk) -> bool:
-    """Whether the file system of this directory can reflink, found out by trying."""
+    """Whether the file system of this directory can reflink, also into a file without a name; found out by trying."""
+    try:
+        os.close(os.open(directory, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+    except OSError:
+        return False
     source, target = f"{directory}/.reflink-a", f"{directory}/.reflink-b"
     disk.unlink(source)
     disk.unlink(target)

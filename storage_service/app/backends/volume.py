@@ -18,6 +18,8 @@ from storage_service.app.core.objects import new_id, now_ms
 
 FORMAT = 1  # of the directory's layout
 BALLAST_BYTES = 16 << 20  # given up so that deletes work on a full disk
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+PROBE_BYTES = 64 << 10  # about what a start writes
 MINIO = ".minio.sys"
 LEFTOVERS = frozenset({"lost+found", SERVICE})
 
@@ -118,19 +120,20 @@ def _make_writable(layout: Layout) -> None:
         path.mkdir(exist_ok=True, mode=0o700)
     probe = layout.run / f"probe-{os.getpid()}"
     try:
-        probe.write_bytes(b"")
-        probe.unlink()
+        probe.write_bytes(bytes(PROBE_BYTES))
     except OSError as error:
-        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:  # a full disk is served: deletes make room
-            raise
+        if error.errno not in FULL or not release_ballast(layout):
+            raise  # a full disk is served, deletes make room; but not without a byte for what a start writes
+    finally:
+        probe.unlink(missing_ok=True)
 
 
 def _not_writable(root: Path, error: OSError) -> str:
     """One line: the path, who owns it, who needs it, and what to run."""
     problem = f"{root} cannot be written ({error.strerror})"
     if error.errno not in {errno.EACCES, errno.EPERM}:
-        fix = "mount it for writing" if error.errno == errno.EROFS else "set STORAGE_PATH to a directory"
-        return f"{problem}: {fix}"
+        fixes = {errno.EROFS: "mount it for writing", **dict.fromkeys(FULL, "make some room on the disk")}
+        return f"{problem}: {fixes.get(error.errno or 0, 'set STORAGE_PATH to a directory')}"
     place = root
     while not os.path.exists(place) and place != place.parent:
         place = place.parent

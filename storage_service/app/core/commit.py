@@ -155,9 +155,17 @@ def _copy(change: CopyVersion, decision: Decision) -> None:
     if change.move:
         version = _move(change, decision)
     else:
-        version = _place(_with_free_id(change.draft, decision), change.conditions, change.actor, decision)
+        version = _place(_copied(change, decision), change.conditions, change.actor, decision)
     if in_journal:  # also where a link is there: its bytes are not synced before the source is settled
         decision.writes.body_copies.append((source.sequence, version.sequence))
+
+
+def _copied(change: CopyVersion, decision: Decision) -> Version:
+    """The draft of a copy. A version brought back under its key is the same file still, unless another bears its id."""
+    seen, draft = change.source, change.draft
+    if (seen.bucket, seen.key) == (draft.bucket, draft.key):
+        draft = draft._replace(file_id=seen.file_id)
+    return _with_free_id(draft, decision)
 
 
 def _move(change: CopyVersion, decision: Decision) -> Version:

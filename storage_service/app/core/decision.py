@@ -101,11 +101,10 @@ class Decision:
         """The same for what grows. Raises QuotaExceeded if it would go over the bucket's quota."""
         options = bucket.options
         if options.quota_bytes is not None or options.quota_objects is not None:
-            name = str(bucket.id)
-            after = self.rows.usage("bucket", name).plus(delta)
+            name, whole = str(bucket.id), delta
             for scope, of, earlier in self.writes.usage:  # a move has freed its source in this very change
-                after = after.plus(earlier) if (scope, of) == ("bucket", name) else after
-            _check_quota(bucket, delta, after)
+                whole = whole.plus(earlier) if (scope, of) == ("bucket", name) else whole
+            _check_quota(bucket, whole, self.rows.usage("bucket", name).plus(whole))
         self.count(bucket, delta)
 
 
@@ -116,6 +115,11 @@ def _check_quota(bucket: Bucket, delta: Usage, after: Usage) -> None:
         raise QuotaExceeded(f"Bucket quota of {most_bytes} bytes would be exceeded", bucket=bucket.name)
     if most_objects is not None and delta.objects > 0 and after.objects > most_objects:
         raise QuotaExceeded(f"Bucket quota of {most_objects} objects would be exceeded", bucket=bucket.name)
+
+
+def own_file_id(version_id: str, sequence: int) -> str:
+    """A file id for a version whose own is borne by another file. With the sequence in it nobody can have it yet."""
+    return f"{version_id[:24]}{sequence:012x}"
 
 
 def dead_other(version: Version) -> Usage:

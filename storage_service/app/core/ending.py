@@ -2,7 +2,7 @@
 
 from storage_service.app.core import sidecar
 from storage_service.app.core.changes import DeleteObject, Outcome
-from storage_service.app.core.decision import Decision, check_conditions, dead_other, is_visible
+from storage_service.app.core.decision import Decision, check_conditions, dead_other, is_visible, own_file_id
 from storage_service.app.core.errors import NoSuchKey, NoSuchVersion
 from storage_service.app.core.objects import DELETE_MARKER, NULL_VERSION, Bucket, Usage, Version
 
@@ -128,7 +128,7 @@ def _promote(change: DeleteObject, bucket: Bucket, ended: Version, decision: Dec
 def _renamed(change: DeleteObject, bucket: Bucket, heir: Version, decision: Decision) -> Version:
     """The heir with a file id of its own: the file moved away, and its id with it."""
     sequence = decision.moment.next()
-    heir = heir._replace(file_id=heir.version_id, meta_sequence=sequence)
+    heir = heir._replace(file_id=own_file_id(heir.version_id, sequence), meta_sequence=sequence)
     at = (sequence, change.at_ms)
     decision.log(heir, "meta", change.actor, sidecar.compose(heir, bucket.uuid), at=at, victim=None)
     return heir

@@ -5,6 +5,8 @@ import os
 import signal
 import sys
 
+import apsw
+
 from storage_service.app.backends import shared as words
 from storage_service.app.backends.garbage import Garbage
 from storage_service.app.backends.recovery import sweep_staging
@@ -94,10 +96,13 @@ def _sweep(keeper: Keeper) -> None:
 
 def _finish(keeper: Keeper) -> None:
     """Settle what is left and write the WAL back, as far as that is quick."""
-    for _ in range(LAST_PASSES):
-        if not keeper.settler.run_pass(MOST_ROWS).settled:
-            break
-    keeper.catalog.checkpoint()
+    try:
+        for _ in range(LAST_PASSES):
+            if not keeper.settler.run_pass(MOST_ROWS).settled:
+                break
+        keeper.catalog.checkpoint()
+    except (OSError, apsw.Error) as error:  # of the disk; the next start goes on from here
+        log.error("the last settling: %s: %s; everything is kept", type(error).__name__, error)
     keeper.close()
 
 

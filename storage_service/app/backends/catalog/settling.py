@@ -242,9 +242,10 @@ class Settling:
             )
 
     def retry_parked(self) -> int:
-        """Try again what was set aside, as at every start; how many rows."""
+        """Try again what was set aside, as at every start; how many rows. One failure stays on them: later rows may
+        have been settled meanwhile, and settle must not write an old word over theirs."""
         with self._transaction() as connection:
-            connection.execute("UPDATE journal SET failures=0 WHERE doc IS NOT NULL AND failures>0")
+            connection.execute("UPDATE journal SET failures=1 WHERE doc IS NOT NULL AND failures>0")
             return int(connection.changes())
 
     def state(self, name: str) -> Any:
