@@ -41,8 +41,9 @@ class Door:
     def __exit__(self, *_: object) -> None:
         self.http.close()
 
-    def create_bucket(self, is_public: bool = False) -> httpx.Response:
-        return self.http.post("/buckets", json={"name": self.bucket, "is_public": is_public})
+    def create_bucket(self, versioning: Literal["off", "on"] = "off") -> httpx.Response:
+        order = {"name": self.bucket, "is_public": False, "versioning": versioning}
+        return self.http.post("/buckets", json=order)
 
     def delete_bucket(self, force: bool = False) -> httpx.Response:
         query = {"force": "true"} if force else {}
@@ -66,11 +67,16 @@ class Door:
         return self.http.delete(f"/files/{self.bucket}/{quote(key)}")
 
     def copy(self, source: str, target: str) -> httpx.Response:
+        return self.http.post("/files/copy", json=self._order(source, target))
+
+    def move(self, source: str, target: str) -> httpx.Response:
+        return self.http.post("/files/move", json=self._order(source, target))
+
+    def _order(self, source: str, target: str) -> dict[str, object]:
         def place(key: str) -> dict[str, str]:
             return {"bucket": self.bucket, "key": key}
 
-        order = {"source": place(source), "target": place(target), "overwrite": True}
-        return self.http.post("/files/copy", json=order)
+        return {"source": place(source), "target": place(target), "overwrite": True}
 
     def put_tag(self, key: str, tag: str) -> httpx.Response:
         return self.http.put(self._path("tags", key), json={"tags": {_TAG: tag}})

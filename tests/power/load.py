@@ -1,4 +1,4 @@
-"""Clients that put, overwrite, copy, tag and delete at once, and write down what was promised.
+"""Clients that put, overwrite, copy, move, tag and delete at once, and write down what was promised.
 
 Each client has keys of its own, whose state it always knows, and a fifth of its work goes to keys
 that all clients share. Once the outcome of an operation is unknown its key is left alone until the
@@ -34,8 +34,7 @@ SHARED_KEYS: Final = 12
 SHARED_PART: Final = 0.2
 MAX_BODY_BYTES: Final = 1 << 20
 _RETRY_SECONDS: Final = 0.05
-# put, delete, copy, tag, read
-_WEIGHTS: Final = {"put": 60, "delete": 15, "copy": 8, "tag": 7, "read": 10}
+_WEIGHTS: Final = {"put": 57, "delete": 15, "copy": 7, "move": 5, "tag": 6, "read": 10}
 
 
 def pick_length(random_: random.Random) -> int:
@@ -90,6 +89,8 @@ class Client:
                 self._delete(door, key)
             elif verb == "copy":
                 self._copy(door, own, key)
+            elif verb == "move":
+                self._move(door, own, key)
             elif verb == "tag":
                 self._tag(door, own)
             else:
@@ -117,6 +118,16 @@ class Client:
             return
         operation = self._begin(target, state)
         self._finish(operation, door.copy(source, target))
+
+    def _move(self, door: Door, source: str, target: str) -> None:
+        """Two changes in one commit: the target's, and the end of the source."""
+        state = self._known[source]
+        if source == target or state.body is None or state.tag is not None:
+            return
+        arrival, departure = self._begin(target, state), self._begin(source, ABSENT)
+        response = door.move(source, target)
+        self._finish(arrival, response)
+        self._finish(departure, response)
 
     def _tag(self, door: Door, key: str) -> None:
         state = self._known[key]

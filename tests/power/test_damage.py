@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
@@ -20,7 +21,7 @@ from tests.power.filled import BUCKET, compare, fill, make_bucket, settle
 from tests.support.model import Ledger
 from tests.support.service import Service
 
-pytestmark = [pytest.mark.ci, pytest.mark.xdist_group("disk"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.ci, pytest.mark.timeout(300)]
 
 OBJECTS: Final = 42
 VICTIM: Final = "dir2/key00002"  # 3,000 bytes, written once
@@ -144,9 +145,34 @@ def current_version(data: Path, key: str) -> Version:
     raise AssertionError(f"no sidecar names {key}")
 
 
-def checked(service: Service) -> tuple[int, str, dict[str, Any]]:
+class Filled(NamedTuple):
+    """A store that was filled, settled and stopped, and what it must hold."""
+
+    data: Path
+    ledger: Ledger
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Filled:
+    place = tmp_path_factory.mktemp("original")
+    with Service(place / "data", place, 1, SMALL_DISK) as service:
+        make_bucket(service)
+        ledger = fill(service, OBJECTS)
+        settle(service)
+        service.stop()
+    return Filled(place / "data", ledger)
+
+
+@pytest.fixture
+def filled(original: Filled, tmp_path: Path) -> Filled:
+    """A copy of its own, with times and hard links as they were."""
+    subprocess.run(["cp", "--archive", original.data, tmp_path / "data"], check=True)
+    return Filled(tmp_path / "data", original.ledger)
+
+
+def checked(service: Service, *options: str) -> tuple[int, str, dict[str, Any]]:
     """Exit code, text and JSON of `storage check --json`."""
-    done = service.run("check", "--json")
+    done = service.run("check", "--json", *options)
     return done.returncode, done.stdout, json.loads(done.stdout)
 
 
@@ -167,19 +193,14 @@ def reads_whole(service: Service, ledger: Ledger) -> bool:
 
 
 @pytest.mark.parametrize("name", MUTATIONS)
-def test_spoilt_directory_is_served_and_its_damage_named(tmp_path: Path, name: str) -> None:
+def test_spoilt_directory_is_served_and_its_damage_named(tmp_path: Path, filled: Filled, name: str) -> None:
     mutation = MUTATIONS[name]
-    with Service(tmp_path / "data", tmp_path, 1, SMALL_DISK) as service:
-        make_bucket(service)
-        ledger = fill(service, OBJECTS)
-        settle(service)
-        service.stop()
-        mutation.spoil(current_version(service.data, VICTIM))
-        service.start()
-        assert_others_whole(service, ledger)
+    mutation.spoil(current_version(filled.data, VICTIM))
+    with Service(filled.data, tmp_path, 1, SMALL_DISK) as service:
+        assert_others_whole(service, filled.ledger)
         if mutation.reads == "whole":
-            assert reads_whole(service, ledger)
-        elif mutation.reads == "damaged" or not reads_whole(service, ledger):
+            assert reads_whole(service, filled.ledger)
+        elif mutation.reads == "damaged" or not reads_whole(service, filled.ledger):
             assert_damaged(service)
         code, text, _ = checked(service)
         if mutation.named:
@@ -187,42 +208,35 @@ def test_spoilt_directory_is_served_and_its_damage_named(tmp_path: Path, name: s
             assert code != 0
 
 
-def test_untouched_directory_has_no_damage(tmp_path: Path) -> None:
-    with Service(tmp_path / "data", tmp_path, 1, SMALL_DISK) as service:
-        make_bucket(service)
-        fill(service, OBJECTS)
-        settle(service)
-        code, text, _ = checked(service)
+def test_untouched_directory_has_no_damage(tmp_path: Path, filled: Filled) -> None:
+    with Service(filled.data, tmp_path, 1, SMALL_DISK) as service:
+        code, text, report = checked(service, "--deep")
         assert code == 0, text
+        assert report["problems"] == []
+        assert report["notes"] == []
 
 
-def test_bit_that_flipped_on_the_disk_is_named_by_check(tmp_path: Path) -> None:
+def test_bit_that_flipped_on_the_disk_is_named_by_a_deep_check(tmp_path: Path, filled: Filled) -> None:
     """Size and time are as they were: only reading the bytes finds it."""
-    with Service(tmp_path / "data", tmp_path, 1, SMALL_DISK) as service:
-        make_bucket(service)
-        ledger = fill(service, OBJECTS)
-        settle(service)
-        flip_bit_and_keep_times(current_version(service.data, VICTIM).blob)
-        code, text, _ = checked(service)
+    flip_bit_and_keep_times(current_version(filled.data, VICTIM).blob)
+    with Service(filled.data, tmp_path, 1, SMALL_DISK) as service:
+        code, text, report = checked(service, "--deep")
         assert code != 0
-        assert VICTIM in text
-        assert_others_whole(service, ledger)
+        assert [(found["code"], found["key"]) for found in report["problems"]] == [("blob_corrupt", VICTIM)], text
+        assert_others_whole(service, filled.ledger)
 
 
 @pytest.mark.parametrize("name", ["sidecar empty", "sidecar cut", "sidecar gone", "blob gone"])
-def test_catalog_lost_on_a_spoilt_directory_costs_only_what_was_spoilt(tmp_path: Path, name: str) -> None:
+def test_catalog_lost_on_a_spoilt_directory_costs_only_what_was_spoilt(
+    tmp_path: Path, filled: Filled, name: str
+) -> None:
     """The rebuild meets the damage: it goes on, and says so."""
-    with Service(tmp_path / "data", tmp_path, 1, SMALL_DISK) as service:
-        make_bucket(service)
-        ledger = fill(service, OBJECTS)
-        settle(service)
-        service.stop()
-        version = current_version(service.data, VICTIM)
-        MUTATIONS[name].spoil(version)
-        for path in (service.data / ".storage").glob("catalog.db*"):
-            path.unlink()
-        service.start()
-        assert_others_whole(service, ledger)
+    version = current_version(filled.data, VICTIM)
+    MUTATIONS[name].spoil(version)
+    for path in (filled.data / ".storage").glob("catalog.db*"):
+        path.unlink()
+    with Service(filled.data, tmp_path, 1, SMALL_DISK) as service:
+        assert_others_whole(service, filled.ledger)
         code, text, _ = checked(service)
         assert code != 0
         assert VICTIM in text or version.blob.name in text
@@ -231,6 +245,7 @@ def test_catalog_lost_on_a_spoilt_directory_costs_only_what_was_spoilt(tmp_path:
 def test_foreign_files_stay_as_they_are(tmp_path: Path) -> None:
     with Service(tmp_path / "data", tmp_path, 1, SMALL_DISK) as service:
         make_bucket(service)
+        settle(service)  # which makes the bucket's directory
         mine = service.data / BUCKET / "mine.txt"
         mine.write_bytes(b"mine")
         with Door(service, BUCKET) as door:

@@ -17,7 +17,7 @@ from tests.power.door import Door, etag_of, outcome_of
 from tests.power.histories import Call, Kind, Value, check_register
 from tests.support.service import Service
 
-pytestmark = [pytest.mark.xdist_group("disk"), pytest.mark.timeout(1800)]
+pytestmark = pytest.mark.timeout(1800)
 
 WORKERS: Final = 4
 CLIENTS: Final = 8

@@ -18,7 +18,7 @@ from tests.power.door import Door, etag_of
 from tests.support.model import render_body
 from tests.support.service import Service
 
-pytestmark = [pytest.mark.xdist_group("disk"), pytest.mark.timeout(1800)]
+pytestmark = pytest.mark.timeout(1800)
 
 WORKERS: Final = 4
 WRITERS: Final = 4

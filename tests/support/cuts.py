@@ -72,7 +72,7 @@ class CutDisk:
 
     def discard(self) -> None:
         """Unmounts, whatever still holds on, and removes the image."""
-        with suppress(subprocess.CalledProcessError):
+        with suppress(subprocess.CalledProcessError, TimeoutError):
             self.unmount()
         if self._is_mounted():
             subprocess.run(["umount", "--lazy", str(self.mount_point)], check=False)
@@ -87,6 +87,17 @@ class CutDisk:
                 done.check_returncode()
             if done.returncode:  # a killed process may still be closing its files
                 time.sleep(0.05)
+        while self._is_attached():  # a mount that meets the dying loop device takes it over, and gets EIO
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{self._image} is still in use")
+            time.sleep(0.01)
+
+    def _is_attached(self) -> bool:
+        for backing in Path("/sys/block").glob("loop*/loop/backing_file"):
+            with suppress(OSError):  # it may go away meanwhile
+                if backing.read_text().rstrip("\n") == str(self._image.resolve()):
+                    return True
+        return False
 
     def _is_mounted(self) -> bool:
         # Not os.path.ismount: after a cut XFS answers stat with EIO, which it takes for "no".

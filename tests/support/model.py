@@ -92,6 +92,7 @@ class Report:
     """What one or several cycles showed; `+=` joins them."""
 
     cycles: int = 0
+    cut_again: int = 0  # while it recovered from the cut before
     acknowledged: int = 0
     unanswered: int = 0
     late: int = 0
@@ -102,6 +103,7 @@ class Report:
 
     def __iadd__(self, other: Report) -> Report:
         self.cycles += other.cycles
+        self.cut_again += other.cut_again
         self.acknowledged += other.acknowledged
         self.unanswered += other.unanswered
         self.late += other.late
@@ -121,7 +123,8 @@ class Report:
 
     def __str__(self) -> str:
         return (
-            f"{self.cycles} cycles, {self.acknowledged} acknowledged: {self.count('lost')} lost,"
+            f"{self.cycles} cycles, {self.cut_again} more in recovery,"
+            f" {self.acknowledged} acknowledged: {self.count('lost')} lost,"
             f" {self.count('torn')} torn, {self.count('back')} back,"
             f" {self.count('unlisted')} listed wrongly, {len(self.wrong_reads)} wrong reads;"
             f" {self.unanswered} unanswered, {self.late} late ({self.late_not_held} not held);"

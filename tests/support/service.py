@@ -104,6 +104,7 @@ class Service:
 
     def launch(self) -> None:
         """Start it and return at once."""
+        self._reap()
         self._cwd.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(

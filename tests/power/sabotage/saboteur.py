@@ -104,11 +104,11 @@ def _early_answer(seconds: float) -> None:
 
     def patch(module: Any) -> None:
         committer = module.Committer
-        real_start, real_one, real_resolve = committer.start, committer._one, module._resolve
-        real_gather = committer._gather
+        real_start, real_one = committer.start, committer._one
+        real_gather, real_resolve = committer._gather, committer._resolve
 
-        def start(self: Any) -> None:
-            real_start(self)
+        def start(self: Any, *arguments: Any) -> None:
+            real_start(self, *arguments)
             self._connection = _AnsweringConnection(self._connection, lambda: answer(self))
 
         def gather(self: Any) -> Any:
@@ -121,16 +121,16 @@ def _early_answer(seconds: float) -> None:
             return self._early_results[-1]
 
         def answer(self: Any) -> None:
-            futures = [waiting.future for waiting in self._early_batch]
-            done = list(zip(futures, self._early_results, strict=True))
-            self._loop.call_soon_threadsafe(real_resolve, done)
+            if len(self._early_batch) == len(self._early_results):
+                self._loop.call_soon_threadsafe(real_resolve, self, self._early_batch, self._early_results)
             time.sleep(seconds)
 
-        def resolve(done: Any) -> None:
-            real_resolve([pair for pair in done if not pair[0].done()])
+        def resolve(self: Any, batch: Any, results: Any) -> None:
+            left = [pair for pair in zip(batch, results, strict=True) if not pair[0].future.done()]
+            real_resolve(self, [waiting for waiting, _ in left], [result for _, result in left])
 
         committer.start, committer._one, committer._gather = start, one, gather
-        module._resolve = resolve
+        committer._resolve = resolve
 
     when_imported("storage_service.app.backends.catalog.committer", patch)
 
@@ -160,7 +160,7 @@ def _early_drop(seconds: float) -> None:
 
         def write(self: Any, rows: Any) -> Any:
             result = real_write(self, rows)
-            self._catalog.mark([row.sequence for row in result[0]])
+            self._catalog.mark([row.sequence for row in result[0]], viewed=self._shown_to)
             time.sleep(seconds)
             return result
 
