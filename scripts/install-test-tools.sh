@@ -18,11 +18,15 @@ need() { # package, command...
 }
 need xfsprogs mkfs.xfs xfs_io
 need e2fsprogs mkfs.ext4
-need util-linux unshare nsenter flock
+need util-linux unshare nsenter flock setpriv
 need mount mount losetup
 need gcc gcc
 need nginx-light nginx
 need curl curl
+need openssl openssl
+need debootstrap debootstrap
+need shellcheck shellcheck
+need systemd systemd-analyze
 [[ -e /usr/include/stdio.h ]] || missing+=(libc6-dev)
 
 ((${#missing[@]})) || exit 0

@@ -1,13 +1,23 @@
 """Fixtures every room may use. A room's own fixtures stand in its own conftest.py."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
 
+from tests.support.places import open_place
+
 # No deadline: on a shared machine a slow example is a slow neighbour, not a bug.
 hypothesis.settings.register_profile("house", deadline=None)
 hypothesis.settings.load_profile("house")
+
+
+@pytest.fixture
+def open_path() -> Iterator[Path]:
+    """As tmp_path, and other users may pass through it."""
+    with open_place() as place:
+        yield place
 
 
 @pytest.fixture

@@ -10,7 +10,10 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from storage_service.app.apis.cold import create_cold_app
 from storage_service.app.apis.context import Context, DoorOptions, Names
@@ -23,6 +26,7 @@ from storage_service.app.core.config import BadSettings, Settings, WeakSecret, c
 from storage_service.app.core.errors import ServiceUnavailable, SlowDown
 from storage_service.app.core.links import LinkSigner
 from storage_service.app.core.security import Rules
+from storage_service.app.edge.accel import Proxies
 from storage_service.app.edge.access import Access
 from storage_service.app.edge.cors import Cors
 from storage_service.app.edge.observe import Metrics
@@ -39,6 +43,7 @@ SWITCH_SECONDS = (
 )
 LOOK_SECONDS = 0.02  # between looks while recovery runs
 GC_THRESHOLD = 50_000  # requests make few cycles; collecting often costs about a tenth of the rate
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
 PROBES = frozenset({"/health", "/healthz", "/readyz"})
 
 
@@ -48,6 +53,7 @@ class Service:
     def __init__(self) -> None:
         self._door: JsonDoor | None = None
         self._operations: Operations | None = None
+        self._enter: App = self._serve
         self._running = 0
         self._most_running = 1
         self._closing = contextlib.AsyncExitStack()
@@ -56,7 +62,7 @@ class Service:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "http":
-            await self._serve(scope, receive, send)
+            await self._enter(scope, receive, send)
         else:  # no door speaks WebSocket yet
             await send({"type": "websocket.close", "code": 1000})
 
@@ -111,6 +117,8 @@ class Service:
         self._closing.push_async_callback(member.close)
         shared = Shared(layout.shared)
         self._most_running = settings.max_concurrent_requests
+        if settings.trusted_proxies:
+            self._enter = behind_proxies(self._serve, settings)
         metrics = Metrics()
         self._operations = Operations(settings, shared, metrics, str(os.getpid()))
         self._later(self._open(settings, shared, metrics, self._operations))
@@ -177,6 +185,19 @@ def make_access(settings: Settings, users: BackendUsers | None) -> Access:
         service.get_secret_value() if service else None,
         users.lookup if users else None,
     )
+
+
+def behind_proxies(app: App, settings: Settings) -> App:
+    """The app, believing TRUSTED_PROXIES: who the client is, and that they can send files themselves."""
+    networks = settings.trusted_proxies
+    inner: Any = ProxyHeadersMiddleware(app, [str(network) for network in networks])  # type: ignore[arg-type]
+    proxies = Proxies(networks)
+
+    async def enter(scope: Scope, receive: Receive, send: Send) -> None:
+        proxies.admit(scope)  # before the peer's address gives way to the client's
+        await inner(scope, receive, send)
+
+    return enter
 
 
 def listening_host(settings: Settings) -> str:

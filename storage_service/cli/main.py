@@ -5,16 +5,19 @@ Exit codes: 0 done or well, 1 problems were found, 2 wrong usage, 3 refused. Wha
 
 import os
 import sys
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
-from storage_service.cli import credentials, repair, running
+from storage_service.cli import credentials, doctor, repair, running
 
 app = typer.Typer(
     no_args_is_help=True, pretty_exceptions_enable=False, help="Object storage: plain files, a JSON door."
 )
 running.register(app)
 repair.register(app)
+doctor.register(app)
 credentials.register(app)
 
 
@@ -24,8 +27,14 @@ def main() -> None:
 
 
 @app.command()
-def serve() -> None:
-    """Serve STORAGE_PATH on HOST:PORT with WORKERS workers until SIGTERM."""
+def serve(
+    tls_cert: Annotated[Path | None, typer.Option(help="PEM file: certificate and chain (TLS_CERT).")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="PEM file: its key (TLS_KEY).")] = None,
+) -> None:
+    """Serve STORAGE_PATH on HOST:PORT with WORKERS workers until SIGTERM; with a certificate by HTTPS."""
+    for name, path in (("TLS_CERT", tls_cert), ("TLS_KEY", tls_key)):
+        if path is not None:
+            os.environ[name] = os.fspath(path)
     # A fresh interpreter: the service need not carry the memory of the command line.
     os.execv(sys.executable, [sys.executable, "-m", "storage_service.app.process.launch"])  # noqa: S606
 

@@ -11,7 +11,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Literal, NamedTuple, Self
@@ -147,6 +148,16 @@ class Service:
             timeout=timeout_seconds,
             check=False,
         )
+
+    @contextmanager
+    def changed(self, settings: Mapping[str, str]) -> Iterator[None]:
+        """For commands of this block; the running service keeps its own."""
+        before = self._environment
+        self._environment = {**before, **settings}
+        try:
+            yield
+        finally:
+            self._environment = before
 
     def token(self, sub: str = OWNER, ttl_seconds: int = 3600) -> str:
         claims = {"sub": sub, "exp": int(time.time()) + ttl_seconds}

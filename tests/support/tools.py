@@ -23,6 +23,12 @@ PACKAGES = {
     "gcc": "gcc",
     "nginx": "nginx-light",
     "curl": "curl",
+    "openssl": "openssl",
+    "setpriv": "util-linux",
+    "debootstrap": "debootstrap",
+    "chroot": "coreutils",
+    "shellcheck": "shellcheck",
+    "systemd-analyze": "systemd",
 }
 
 

@@ -41,6 +41,10 @@ class LocalBlobs:
     def path(self, blob: BlobName) -> str:
         return f"{self.shard(blob)}/{blob.version_id}"
 
+    def location(self, blob: BlobName) -> str:
+        """The path below `root`, for a proxy that has the same disk."""
+        return self.path(blob)[len(self.root) + 1 :]
+
     def sidecar_path(self, blob: BlobName) -> str:
         return f"{self.path(blob)}.json"
 

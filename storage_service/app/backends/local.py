@@ -37,8 +37,9 @@ def writing() -> Iterator[None]:
 class OpenFile:
     """An open blob. A read in flight finishes before `close` closes: a reused descriptor would be another's file."""
 
-    def __init__(self, opened: OpenBlob, disk: Disk) -> None:
+    def __init__(self, opened: OpenBlob, disk: Disk, location: str | None = None) -> None:
         self.size = opened.size
+        self.location = location
         self._fd = opened.fd
         self._disk = disk
         self._lock = threading.Lock()
@@ -112,7 +113,7 @@ class LocalFiles:
         self._staging = staging
 
     def open(self, blob: BlobName, size: int, mtime_ns: int | None) -> OpenFile:
-        return OpenFile(self._blobs.open(blob, size, mtime_ns), self._disk)
+        return OpenFile(self._blobs.open(blob, size, mtime_ns), self._disk, self._blobs.location(blob))
 
     def read_small(self, blob: BlobName, size: int, mtime_ns: int | None) -> bytes:
         return self._blobs.read_small(blob, size, mtime_ns)

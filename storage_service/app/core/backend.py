@@ -24,6 +24,7 @@ class OpenFile(Protocol):
     """An open blob. Reads may come from any thread; `close` waits for the one in flight."""
 
     size: int
+    location: str | None  # its path below the store's directory; None where the bytes are not there as they are
 
     def read(self, offset: int, size: int) -> bytes: ...
     def close(self) -> None: ...

@@ -28,6 +28,7 @@ from storage_service.app.core.objects import check_bucket_name
 
 KIB, MIB, GIB, TIB = 2**10, 2**20, 2**30, 2**40
 
+MAX_PORT = 65_535
 MIN_SECRET_BYTES = 32  # as long as the hash of HS256. Source: RFC 7518 §3.2.
 MIN_SERVICE_KEY_BYTES = 16
 # Words of secrets in documentation: the seed's, SelfDB's committed defaults, the usual ones.
@@ -51,6 +52,13 @@ class BadSettings(ValueError):
 
 class WeakSecret(ValueError):
     """A secret that others can guess, on an address that others can reach."""
+
+
+class Address(NamedTuple):
+    """Where to listen. `host` None = the same as HOST."""
+
+    host: str | None
+    port: int
 
 
 class SeedBucket(NamedTuple):
@@ -91,6 +99,16 @@ def _network(value: object) -> object:
         raise ValueError(f"{value} is no address or network, as 10.0.0.0/8 or ::1 are") from None
 
 
+def _address(value: object) -> object:
+    """`:9000`, `127.0.0.1:9000` or `[::1]:9000`."""
+    if not isinstance(value, str):
+        return value
+    host, colon, port = value.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or not 0 < int(port) <= MAX_PORT:
+        raise ValueError(f"{value} is no address, as :9000 or 127.0.0.1:9000 are")
+    return Address(host.strip("[]") or None, int(port))
+
+
 def _seed_bucket(value: object) -> object:
     """`name`, `name:public`, `name:private` or {"name": …, "public": …}."""
     if isinstance(value, str):
@@ -118,6 +136,7 @@ Networks = Annotated[
     NoDecode,
     BeforeValidator(_items),
 ]
+Addresses = Annotated[tuple[Annotated[Address, BeforeValidator(_address)], ...], NoDecode, BeforeValidator(_items)]
 SeedBuckets = Annotated[
     tuple[Annotated[SeedBucket, BeforeValidator(_seed_bucket)], ...],
     NoDecode,
@@ -174,8 +193,14 @@ class Settings(BaseSettings):
     # Where it listens and what it is called.
     host: str = "127.0.0.1"
     """Address to listen on. A container sets 0.0.0.0."""
-    port: int = Field(8001, ge=1, le=65_535, validation_alias=AliasChoices("PORT", "STORAGE_PORT"))
+    port: int = Field(8001, ge=1, le=MAX_PORT, validation_alias=AliasChoices("PORT", "STORAGE_PORT"))
     """TCP port of every door."""
+    also_listen: Addresses = ()
+    """Further addresses of every door, `:9000` or `127.0.0.1:9000`; without a host that of HOST."""
+    tls_cert: Path | None = None
+    """PEM file of the certificate and its chain: every port speaks HTTPS then. Read again when it is renewed."""
+    tls_key: Path | None = None
+    """PEM file of the certificate's key."""
     workers: int = Field(1, ge=1, le=64)
     """Processes that serve requests."""
     max_concurrent_requests: int = Field(2000, ge=1)
@@ -192,7 +217,7 @@ class Settings(BaseSettings):
     cdn_url: Url | None = None
     """What permanent links of public buckets begin with. None = no CDN."""
     trusted_proxies: Networks = ()
-    """Addresses and networks whose X-Forwarded headers are believed."""
+    """Addresses and networks of proxies: their X-Forwarded headers are believed, and they may send files themselves."""
     cors_origins: Words = Field(("*",), validation_alias=AliasChoices("CORS_ORIGINS", "ALLOWED_CORS"))
     """Origins whose pages may call; `*` = all. Never with credentials."""
 
@@ -239,6 +264,17 @@ class Settings(BaseSettings):
         # Workers and jobs must mean the same directory, whatever theirs is.
         return value.expanduser().absolute()
 
+    @field_validator("tls_cert", "tls_key", mode="after")
+    @classmethod
+    def _absolute_if_set(cls, value: Path | None) -> Path | None:
+        return None if value is None else value.expanduser().absolute()
+
+    @model_validator(mode="after")
+    def _certificate_has_a_key(self) -> Self:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("TLS_CERT and TLS_KEY go together: set both, or neither")
+        return self
+
     @model_validator(mode="after")
     def _public_key_is_no_secret(self) -> Self:
         anon, secrets = _reveal(self.anon_key), (self.secret_key, self.storage_service_api_key)
@@ -250,6 +286,16 @@ class Settings(BaseSettings):
     def permanent_url(self) -> str:
         """What permanent links begin with, without a slash at the end."""
         return self.base_url or self.storage_service_public_url
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """Host and port of everything that is listened on, HOST and PORT first."""
+        return [(self.host, self.port), *((host or self.host, port) for host, port in self.also_listen)]
+
+    @property
+    def tls_pair(self) -> tuple[Path, Path] | None:
+        """Certificate and key; None = plain HTTP."""
+        return (self.tls_cert, self.tls_key) if self.tls_cert and self.tls_key else None
 
     @property
     def secrets(self) -> list[str]:

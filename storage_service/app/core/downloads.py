@@ -36,6 +36,11 @@ class Download:
         self._file = file
         self._disk = disk
 
+    @property
+    def location(self) -> str | None:
+        """Where the bytes lie as they are, below the store's directory; None where there is no such file."""
+        return None if self._file is None else self._file.location
+
     async def chunks(self, span: Span) -> AsyncIterator[bytes]:
         """The span's bytes, in pieces of at most 1 MiB."""
         if self.body is not None:

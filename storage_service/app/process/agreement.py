@@ -1,6 +1,6 @@
 """What processes of one service agree on: names of variables, exit codes, times. Imports nothing."""
 
-SOCKET_VARIABLE = "STORAGE_SOCKET"  # a worker's inherited descriptor
+SOCKETS_VARIABLE = "STORAGE_SOCKETS"  # a worker's inherited descriptors, comma separated
 THOROUGH_VARIABLE = "STORAGE_CHECK_CATALOG"  # set: the whole catalog is checked before anything is served
 LAUNCH_VARIABLE = "STORAGE_LAUNCH"  # what the launcher hands to the supervisor, as JSON
 

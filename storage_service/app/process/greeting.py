@@ -58,7 +58,8 @@ def storage_command() -> str:
 def address(settings: Settings) -> str:
     """Where a person on this machine finds the service."""
     host = "localhost" if settings.host in NAMED_LOCALHOST else settings.host
-    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
+    scheme = "https" if settings.tls_pair else "http"
+    return f"{scheme}://[{host}]:{settings.port}" if ":" in host else f"{scheme}://{host}:{settings.port}"
 
 
 def _shown(secret: SecretStr | None) -> str:

@@ -13,9 +13,11 @@ from storage_service.app.core.config import BadSettings, WeakSecret, check_secre
 from storage_service.app.group import GROUP_VARIABLE, join
 from storage_service.app.process.agreement import LAUNCH_VARIABLE, REFUSED
 from storage_service.app.process.greeting import render
+from storage_service.app.process.tls import BadCertificate, make_context
 from storage_service.app.wiring import plan_of
 
 BACKLOG = 2048  # connections that wait to be accepted
+GROUP_UMASK = 0o027  # with STORAGE_GID: what the service makes is its group's to read, whatever its user's habit
 
 
 class PortTaken(Exception):
@@ -36,7 +38,7 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         found.close()
         raise PortTaken(
-            f"Cannot listen on {host}:{port}: {error.strerror}. Is another service there? Set PORT"
+            f"Cannot listen on {host}:{port}: {error.strerror}. Is another service there? Set PORT or ALSO_LISTEN"
         ) from None
     found.listen(BACKLOG)
     found.set_inheritable(True)
@@ -47,24 +49,28 @@ def main() -> int:
     """Does not return but to refuse: one line on stderr, and the exit code."""
     try:
         settings = load()
-        warning = check_secret(settings, settings.host)
+        warnings = [check_secret(settings, host) for host, _ in settings.addresses]
+        if settings.tls_pair is not None:
+            make_context(*settings.tls_pair)
         open_volume(settings.storage_path, settings.storage_id)
         layout = Layout(settings.storage_path)
         os.environ[GROUP_VARIABLE] = f"serve-{os.getpid()}"
         membership = join(layout, os.environ[GROUP_VARIABLE])
-        listener = listen(settings.host, settings.port)
-    except (BadSettings, WeakSecret, VolumeRefused, PortTaken) as error:
+        listeners = [listen(*address) for address in settings.addresses]
+    except (BadSettings, WeakSecret, VolumeRefused, PortTaken, BadCertificate) as error:
         print(f"storage: {'; '.join(str(error).splitlines())}", file=sys.stderr)
         return REFUSED
+    if settings.storage_gid is not None:
+        os.umask(GROUP_UMASK)
     os.environ.update(plan_of(settings).as_variable())
     os.set_inheritable(membership.descriptor, True)
     os.environ[LAUNCH_VARIABLE] = json.dumps(
         {
             "workers": settings.workers,
-            "listener": listener.fileno(),
+            "listeners": [listener.fileno() for listener in listeners],
             "lock": membership.descriptor,
             "shared": str(layout.shared),
-            "greeting": render(settings, warning),
+            "greeting": render(settings, warnings[0]),
         }
     )
     os.execv(sys.executable, [sys.executable, "-m", "storage_service.app.process.supervisor"])  # noqa: S606 (ourselves)

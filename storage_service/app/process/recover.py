@@ -7,6 +7,7 @@ import time
 from storage_service.app.backends import shared as words
 from storage_service.app.backends.rebuild import Rebuild
 from storage_service.app.backends.recovery import examine, make_fresh, settle_all, sweep_staging
+from storage_service.app.backends.sharing import share_store
 from storage_service.app.backends.volume import Layout, fill_ballast
 from storage_service.app.core.changes import CreateBucket
 from storage_service.app.core.decision import Moment
@@ -29,6 +30,8 @@ def recover(plan: Plan, shared: words.Shared, *, thorough: bool = False) -> Keep
     swept = sweep_staging(keeper.catalog, keeper.blobs, dead_workers(layout), undo=not rebuilt)
     settled = settle_all(keeper.catalog, keeper.settler, shared)
     create_first_buckets(plan, keeper)
+    if plan.gid is not None:
+        share_store(plan.root, plan.gid)
     with contextlib.suppress(OSError):
         fill_ballast(layout, keeper.disk.free_bytes(str(layout.root)))
     shared[words.VOLUME] = words.READY

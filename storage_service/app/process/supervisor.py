@@ -19,7 +19,7 @@ from storage_service.app.process.agreement import (
     JOBS_SECONDS,
     LAUNCH_VARIABLE,
     REFUSED,
-    SOCKET_VARIABLE,
+    SOCKETS_VARIABLE,
     THOROUGH_VARIABLE,
 )
 
@@ -69,11 +69,11 @@ class Child:
 class Supervisor:
     """All processes of one service."""
 
-    def __init__(self, workers: int, listener: int, shared: words.Shared, greeting: str) -> None:
-        """`listener` is the descriptor workers accept on."""
+    def __init__(self, workers: int, listeners: list[int], shared: words.Shared, greeting: str) -> None:
+        """`listeners` are the descriptors workers accept on."""
         self._jobs = Child("storage_service.app.process.jobs")
-        os.environ[SOCKET_VARIABLE] = str(listener)
-        self._workers = [Child("storage_service.app.process.worker", (listener,)) for _ in range(workers)]
+        os.environ[SOCKETS_VARIABLE] = ",".join(map(str, listeners))
+        self._workers = [Child("storage_service.app.process.worker", tuple(listeners)) for _ in range(workers)]
         self._shared = shared
         self._greeting = greeting
         self._stopping = False
@@ -141,7 +141,7 @@ def main() -> int:
     launch = json.loads(os.environ.pop(LAUNCH_VARIABLE))
     os.set_inheritable(launch["lock"], False)  # held by this process alone
     shared = words.Shared(Path(launch["shared"]))
-    return Supervisor(launch["workers"], launch["listener"], shared, launch["greeting"]).run()
+    return Supervisor(launch["workers"], launch["listeners"], shared, launch["greeting"]).run()
 
 
 if __name__ == "__main__":

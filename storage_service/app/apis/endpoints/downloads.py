@@ -20,6 +20,7 @@ from storage_service.app.core.errors import NoSuchBucket, NoSuchKey, NoSuchVersi
 from storage_service.app.core.links import LinkGrant
 from storage_service.app.core.objects import Bucket, Span, Version, is_uuid
 from storage_service.app.core.security import Principal, authorize
+from storage_service.app.edge.accel import keep
 from storage_service.app.edge.conditions import Conditions, check, if_range_holds, parse_conditions
 from storage_service.app.edge.deliver import deliver
 from storage_service.app.edge.ranges import content_range, parse_range
@@ -98,6 +99,7 @@ class Downloads:
             return
         if isinstance(found, Download):
             if grant is not None and grant.once is not None:
+                keep(request)
                 await self._use(grant.once, grant.expires_at, found)
             await _send(request, bucket, found, style)
         else:
