@@ -23,7 +23,15 @@ need mount mount losetup
 need gcc gcc
 need nginx-light nginx
 need curl curl
+compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)
 [[ -e /usr/include/stdio.h ]] || missing+=(libc6-dev)
+
+# An S3 server of another kind than ours to test clients against: no Debian package, but a Go module.
+gateway=github.com/versity/versitygw/cmd/versitygw@v1.8.0
+if ! PATH=$PATH:${HOME:-}/go/bin command -v versitygw >/dev/null && command -v go >/dev/null; then
+    echo "Installing $gateway (a few minutes, once)"
+    go install "$gateway" >/dev/null 2>&1 || echo "Could not install $gateway (its tests will skip)"
+fi
 
 ((${#missing[@]})) || exit 0
 
