@@ -63,7 +63,7 @@ step "environment" prepare_venv test
 stop_if_failed
 export PATH="$PWD/.venv/bin:$PATH"
 if [[ $tier == ci || $tier == full ]]; then
-    step "test tools" scripts/install-test-tools.sh
+    step "test tools" scripts/install-test-tools.sh "$tier"
     stop_if_failed
 fi
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests need beyond Python: file systems to cut the power of, a compiler, nginx.
+# With `full` also what only the full tier needs.
 # Idempotent, and quick when all is there. Without root or apt-get it says what is missing and
 # goes on (those tests skip, with the reason); with CI=true that is an error.
 set -euo pipefail
@@ -24,10 +25,18 @@ need gcc gcc
 need nginx-light nginx
 need curl curl
 need openssl openssl
-need debootstrap debootstrap
+[[ ${1:-} != full ]] || need debootstrap debootstrap
 need shellcheck shellcheck
 need systemd systemd-analyze
+compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)
 [[ -e /usr/include/stdio.h ]] || missing+=(libc6-dev)
+
+# An S3 server of another kind than ours to test clients against, in the full tier: no Debian package, but a Go module.
+gateway=github.com/versity/versitygw/cmd/versitygw@v1.8.0
+if [[ ${1:-} == full ]] && ! PATH=$PATH:${HOME:-}/go/bin command -v versitygw >/dev/null && command -v go >/dev/null; then
+    echo "Installing $gateway (a few minutes, once)"
+    go install "$gateway" >/dev/null 2>&1 || echo "Could not install $gateway (its tests will skip)"
+fi
 
 ((${#missing[@]})) || exit 0
 

@@ -379,6 +379,17 @@ async def test_pages_by_cursor_follow_the_link(client: httpx.AsyncClient, privat
     assert found == keys
 
 
+async def test_list_starts_after_a_key_and_goes_on_by_cursor(client: httpx.AsyncClient, private: Bucket) -> None:
+    for key in ("a", "b", "c/1", "d"):
+        await put(client, private, key)
+    first = await client.get(f"/files/list/{private.name}?start_after=a&limit=2", headers=OWN)
+    assert names(said(first)) == ["b", "c/1"]
+    link = first.links["next"]["url"]
+    assert "start_after" not in link
+    rest = await client.get(httpx.URL(f"/files/list/{private.name}").join(link), headers=OWN)
+    assert names(said(rest)) == ["d"]
+
+
 async def test_pages_by_offset_are_sorted_searched_and_counted(client: httpx.AsyncClient, private: Bucket) -> None:
     for number, key in enumerate(["Cat-3", "cat-1", "dog", "CAT-2"]):
         await put(client, private, key, b"x" * (number + 1))
@@ -425,6 +436,7 @@ async def test_prefixes_that_fit_no_header_ask_for_an_envelope(client: httpx.Asy
         ("cursor=AAAA", 400),
         ("cursor=é", 400),
         ("search=a&delimiter=/", 400),
+        ("search=a&start_after=b", 400),
         ("limit=1000000", 200),
         ("limit=10&offset=0&search=", 200),
         ("unknown=1", 200),

@@ -88,7 +88,7 @@ def wait_until_ready(url: str) -> None:
     raise TimeoutError(url)
 
 
-@pytest.mark.ci
+@pytest.mark.full
 @pytest.mark.timeout(1200)
 @pytest.mark.xdist_group("image")
 def test_image_serves_and_stops(image: Image, tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_image_serves_and_stops(image: Image, tmp_path: Path) -> None:
         assert stop(container) == 0
 
 
-@pytest.mark.ci
+@pytest.mark.full
 @pytest.mark.timeout(1200)
 @pytest.mark.xdist_group("image")
 def test_image_starts_as_minio_does(image: Image, tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_image_starts_as_minio_does(image: Image, tmp_path: Path) -> None:
     assert (tmp_path / "data/.storage/identity.json").stat().st_uid == 1000
 
 
-@pytest.mark.ci
+@pytest.mark.full
 @pytest.mark.timeout(1200)
 @pytest.mark.xdist_group("image")
 def test_image_refuses_in_one_line(image: Image, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ With CI=true a missing one fails the test: a proof that did not run is not a pro
 
 import os
 import shutil
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -29,13 +30,20 @@ PACKAGES = {
     "chroot": "coreutils",
     "shellcheck": "shellcheck",
     "systemd-analyze": "systemd",
+    "pg_ctl": "postgresql",
+    "initdb": "postgresql",
+    "versitygw": "none: go install github.com/versity/versitygw/cmd/versitygw",
 }
 
 
 def require_tool(name: str) -> str:
     """The program's path."""
     # Plain users often lack the sbin folders, where mkfs and nginx live.
-    search = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+    # Debian keeps PostgreSQL's beside those of its other versions: the newest.
+    postgres = sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")), reverse=True)
+    search = os.pathsep.join(
+        [os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin", *postgres, str(Path.home() / "go/bin")]
+    )
     path = shutil.which(name, path=search)
     if path is None:
         package = PACKAGES.get(name, name)

@@ -44,6 +44,7 @@ class Wanted(BaseModel):
     limit: int = Field(PAGE, ge=1, le=MAX_LIMIT, description="Files on a page; at most 1,000 are given.")
     offset: int = Field(0, ge=0, le=MAX_LIMIT, description="Files to skip. Not together with `cursor`.")
     cursor: str = Field("", max_length=4096, description="Where the page before ended, as its `Link` says.")
+    start_after: str = Field("", max_length=1024, description="Only keys behind this one. `cursor` wins.")
     prefix: str = Field("", max_length=1024, description="Only keys that begin with this.")
     delimiter: str = Field("", max_length=32, description="Roll keys up to this into common prefixes.")
     search: str = Field("", max_length=1024, description="A part of the key; ASCII case is ignored.")
@@ -87,15 +88,16 @@ async def list_files(call: Call, bucket: BucketName, wanted: Annotated[Wanted, Q
     found = await call.bucket(bucket)
     if not wanted.by_offset:
         page = await _by_cursor(call, found, wanted)
-    elif wanted.cursor or wanted.delimiter:
-        raise InvalidArgument("cursor and delimiter go with name order only, without offset and search")
+    elif wanted.cursor or wanted.start_after or wanted.delimiter:
+        raise InvalidArgument("cursor, start_after and delimiter go with name order only, without offset and search")
     else:
         page = await _by_offset(call, found, wanted)
     return _answer(call, found, wanted, page)
 
 
 async def _by_cursor(call: Caller, bucket: Bucket, wanted: Wanted) -> Page:
-    query = ListQuery(wanted.prefix, wanted.delimiter, parse_cursor(wanted.cursor), min(wanted.limit, PAGE))
+    after = parse_cursor(wanted.cursor) or wanted.start_after
+    query = ListQuery(wanted.prefix, wanted.delimiter, after, min(wanted.limit, PAGE))
     listing = await call.store.list_objects(bucket, query)
     onward = {"cursor": render_cursor(listing.cursor)} if listing.cursor else None
     return Page(listing.versions, listing.prefixes, onward)
@@ -122,7 +124,7 @@ def _answer(call: Caller, bucket: Bucket, wanted: Wanted, page: Page) -> Respons
 def _headers(wanted: Wanted, page: Page) -> dict[str, str]:
     headers: dict[str, str] = {}
     if page.next is not None:
-        kept = wanted.model_dump(exclude={"cursor", "offset"}, exclude_defaults=True)
+        kept = wanted.model_dump(exclude={"cursor", "start_after", "offset"}, exclude_defaults=True)
         # Relative, so that it holds behind any proxy and under any of our names.
         headers["Link"] = f'<?{urlencode(_plain({**kept, **page.next}))}>; rel="next"'
     if page.next is not None and "cursor" in page.next:

@@ -1,0 +1,1 @@
+"""What the backend is asked over HTTP."""

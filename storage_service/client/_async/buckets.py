@@ -1,0 +1,55 @@
+"""Buckets: made, listed, changed, emptied, deleted."""
+
+from typing import Any
+
+from storage_service.client._async.bucket import MAX_BULK_KEYS, AsyncBucket
+from storage_service.client._async.connection import AsyncConnection
+from storage_service.client.models import BucketInfo
+from storage_service.client.wire import Call, path_of
+
+
+class AsyncBuckets:
+    """`client.buckets`."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def create(self, name: str, *, public: bool = False, **options: Any) -> BucketInfo:
+        """The caller owns it. Options: `versioning`, `quota_bytes`, `max_object_bytes`, `allowed_mime_types` ...
+
+        Raises: Conflict if the name is taken, InvalidRequest if it cannot be one.
+        """
+        body = {"name": name, "is_public": public, **options}
+        return BucketInfo.parse(await self._connection.json(Call("POST", "/buckets", json=body, repeatable=False)))
+
+    async def get(self, name: str) -> BucketInfo:
+        """By name or id. Raises: NotFound."""
+        return BucketInfo.parse(await self._connection.json(Call("GET", path_of("buckets", name))))
+
+    async def list(self, *, search: str = "") -> list[BucketInfo]:
+        """All the caller may see, by name."""
+        params = {"search": search} if search else {}
+        return [BucketInfo.parse(record) for record in await self._connection.json(Call("GET", "/buckets", params))]
+
+    async def update(self, name: str, **options: Any) -> BucketInfo:
+        """Change its options; `public` and those of `create`. Raises: NotFound, PermissionDenied."""
+        return BucketInfo.parse(await self._connection.json(Call("PUT", path_of("buckets", name), json=options)))
+
+    async def empty(self, name: str, *, purge: bool = False) -> int:
+        """Delete all files of a bucket; how many. Raises: NotFound, PartialFailure."""
+        bucket = AsyncBucket(self._connection, name)
+        deleted = 0
+        some: list[str] = []
+        async for info in bucket.list():
+            some.append(info.id)  # a file that took a deleted one's key meanwhile is another file
+            if len(some) == MAX_BULK_KEYS:
+                await bucket.delete(*some, purge=purge)
+                deleted += len(some)
+                some = []
+        if some:
+            await bucket.delete(*some, purge=purge)
+        return deleted + len(some)
+
+    async def delete(self, name: str, *, force: bool = False) -> None:
+        """Raises: Conflict while it holds files, unless `force` takes them along; NotFound."""
+        await self._connection.answer(Call("DELETE", path_of("buckets", name), {"force": "true"} if force else {}))

@@ -1,0 +1,40 @@
+"""What a user of one room does not need is not loaded: neither extras, nor the server by its client."""
+
+import subprocess
+import sys
+
+import pytest
+
+EXTRAS = ("boto3", "botocore", "obstore", "sqlalchemy", "alembic")
+SERVER = ("fastapi", "starlette", "uvicorn", "apsw", "storage_service.app")
+WITHOUT_EXTRAS = (
+    "from storage_service.providers import FilesystemStorage, LocalStorageProvider, FailoverStorageProvider,"
+    " ObjectStorageFactory, DocumentCipher, DocumentStorageService, get_storage, init_storage_service"
+)
+
+
+def loaded_by(statement: str, absent: tuple[str, ...] = ()) -> set[str]:
+    """The modules a fresh Python has after it, where these are not installed."""
+    missing = "".join(f"sys.modules[{name!r}] = None\n" for name in absent)
+    text = f"import sys\n{missing}{statement}\nprint(*[name for name, module in sys.modules.items() if module])"
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+def test_directories_and_encryption_need_no_extra() -> None:
+    loaded = loaded_by(WITHOUT_EXTRAS, EXTRAS)
+    assert "storage_service.providers.documents.service" in loaded
+    assert loaded.isdisjoint(SERVER)
+
+
+@pytest.mark.parametrize("statement", ["import storage_service.client", "import storage_service.providers"])
+def test_importing_it_loads_neither_server_nor_extras(statement: str) -> None:
+    loaded = loaded_by(statement)
+    assert "storage_service" in loaded
+    assert loaded.isdisjoint({*SERVER, *EXTRAS, "awscrt"})
+
+
+def test_every_name_of_the_providers_is_found() -> None:
+    loaded = loaded_by("import storage_service.providers as p\nfor name in p.__all__: getattr(p, name)")
+    assert {"boto3", "obstore", "sqlalchemy"} <= loaded
