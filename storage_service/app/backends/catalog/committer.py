@@ -15,7 +15,7 @@ from storage_service.app.backends import shared as words
 from storage_service.app.backends.catalog.rows import SELECT_BUCKET, Transaction, bucket_of
 from storage_service.app.backends.catalog.schema import Durability, connect, last_sequence
 from storage_service.app.backends.shared import Shared
-from storage_service.app.core.changes import Change, CopyVersion, Outcome, PutVersion
+from storage_service.app.core.changes import Change, CopyVersion, DeleteObject, Outcome, PutVersion
 from storage_service.app.core.commit import decide
 from storage_service.app.core.decision import Keeping, Moment
 from storage_service.app.core.errors import InsufficientStorage, ServiceUnavailable, StorageError
@@ -165,7 +165,7 @@ class Committer:
         start = last_sequence(self._connection)
         moment = Moment(now_ms(), start, self._keeping)
         rows = Transaction(self._connection, self._bucket)
-        rows.prefetch([_place(change) for change in changes if isinstance(change, PutVersion)])
+        rows.prefetch([place for change in changes if (place := _place(change)) is not None])
         results = [self._one(change, rows, moment) for change in changes]
         rows.flush()
         self._connection.execute("COMMIT")
@@ -208,8 +208,11 @@ def _refusal(error: Exception) -> Exception:
     return error
 
 
-def _place(change: PutVersion) -> tuple[int, str]:
-    return change.draft.bucket, change.draft.key
+def _place(change: Change) -> tuple[int, str] | None:
+    """Whose head the change will ask for, of those that come in numbers."""
+    if isinstance(change, PutVersion):
+        return change.draft.bucket, change.draft.key
+    return (change.bucket, change.key) if isinstance(change, DeleteObject) else None
 
 
 def _weight(change: Change) -> int:
