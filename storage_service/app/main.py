@@ -25,7 +25,9 @@ from storage_service.app.backends.volume import Layout, VolumeRefused, open_volu
 from storage_service.app.core.config import BadSettings, Settings, WeakSecret, check_secret, load
 from storage_service.app.core.errors import ServiceUnavailable, SlowDown
 from storage_service.app.core.links import LinkSigner
+from storage_service.app.core.resumable import Resumables
 from storage_service.app.core.security import Rules
+from storage_service.app.dispatch import Door, door_of, with_alias
 from storage_service.app.edge.accel import Proxies
 from storage_service.app.edge.access import Access
 from storage_service.app.edge.cors import Cors
@@ -34,6 +36,11 @@ from storage_service.app.edge.request import Receive, Request, Scope, Send
 from storage_service.app.edge.respond import send_json, send_problem
 from storage_service.app.membership import Member
 from storage_service.app.operations import Operations
+from storage_service.app.s3.context import Context as S3Context
+from storage_service.app.s3.door import S3Door
+from storage_service.app.signatures import Signatures
+from storage_service.app.tus.context import Context as TusContext
+from storage_service.app.tus.door import TusDoor
 from storage_service.app.wiring import Worker, make_staging, make_verifier, make_worker, plan_of
 
 log = logging.getLogger(__name__)
@@ -51,7 +58,8 @@ class Service:
     """The app. Plain ASGI: one call, one dictionary look-up, and the door has it."""
 
     def __init__(self) -> None:
-        self._door: JsonDoor | None = None
+        self._doors: dict[Door, S3Door | JsonDoor | TusDoor] = {}
+        self._domains: tuple[str, ...] = ()
         self._operations: Operations | None = None
         self._enter: App = self._serve
         self._running = 0
@@ -67,7 +75,10 @@ class Service:
             await send({"type": "websocket.close", "code": 1000})
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        door = self._door
+        name = door_of(scope, self._domains)
+        if name == "json":
+            scope = with_alias(scope)
+        door = self._doors.get(name)
         if door is None:
             return await self._excuse(Request(scope, receive, send))
         if self._running >= self._most_running:
@@ -117,6 +128,7 @@ class Service:
         self._closing.push_async_callback(member.close)
         shared = Shared(layout.shared)
         self._most_running = settings.max_concurrent_requests
+        self._domains = settings.vhost_domains
         if settings.trusted_proxies:
             self._enter = behind_proxies(self._serve, settings)
         metrics = Metrics()
@@ -145,14 +157,23 @@ class Service:
         self._closing.callback(os.close, lock)
         self._closing.callback(worker.close)
         operations.store = worker.store
-        context = await self._context(settings, worker, metrics, operations)
-        self._door = JsonDoor(context, create_cold_app(context), Cors(settings.cors_origins))
+        signatures = Signatures(settings, shared)
+        await signatures.open()
+        self._later(signatures.keep_uses())
+        context = await self._context(settings, worker, signatures, operations)
+        self._doors = {
+            "json": JsonDoor(context, create_cold_app(context), Cors(settings.cors_origins)),
+            "s3": make_s3_door(settings, worker, metrics, signatures),
+            "tus": make_tus_door(settings, worker, context),
+        }
         gc.collect()
         gc.freeze()
         gc.set_threshold(GC_THRESHOLD, 20, 20)
         await operations.publish()
 
-    async def _context(self, settings: Settings, worker: Worker, metrics: Metrics, operations: Operations) -> Context:
+    async def _context(
+        self, settings: Settings, worker: Worker, signatures: Signatures, operations: Operations
+    ) -> Context:
         users = None
         if settings.selfdb_backend_url:
             client = backend_client(settings.selfdb_backend_url)
@@ -165,8 +186,10 @@ class Service:
             rules=Rules(settings.private_read),
             names=Names(settings.storage_service_public_url, settings.permanent_url, settings.cdn_url),
             options=DoorOptions(settings.default_bucket_public, settings.bucket_delete, settings.upload_direct_enabled),
-            metrics=metrics,
+            metrics=operations.metrics,
             operator=operations.operator,
+            keys=signatures.records,
+            diagnose=signatures.diagnose,
             locate=users.download_info if users else None,
         )
 
@@ -198,6 +221,39 @@ def behind_proxies(app: App, settings: Settings) -> App:
         await inner(scope, receive, send)
 
     return enter
+
+
+def make_s3_door(settings: Settings, worker: Worker, metrics: Metrics, signatures: Signatures) -> S3Door:
+    return S3Door(
+        S3Context(
+            store=worker.store,
+            uploads=worker.uploads,
+            authenticator=signatures.authenticator,
+            rules=Rules(settings.private_read),
+            metrics=metrics,
+            cors=Cors(settings.cors_origins),
+            region=settings.s3_region or "us-east-1",
+            domains=settings.vhost_domains,
+            public_url=settings.storage_service_public_url,
+        )
+    )
+
+
+def make_tus_door(settings: Settings, worker: Worker, context: Context) -> TusDoor:
+    return TusDoor(
+        TusContext(
+            store=worker.store,
+            uploads=worker.uploads,
+            resumables=Resumables(worker.uploads),
+            access=context.access,
+            links=context.links,
+            rules=context.rules,
+            metrics=context.metrics,
+            cors=Cors(settings.cors_origins),
+            public_urls=(settings.storage_service_public_url, *settings.public_urls),
+            max_bytes=settings.max_object_bytes,
+        )
+    )
 
 
 def listening_host(settings: Settings) -> str:

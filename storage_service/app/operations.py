@@ -26,7 +26,7 @@ class Operations:
         self._settings = settings
         self._layout = Layout(settings.storage_path)
         self._shared = shared
-        self._metrics = metrics
+        self.metrics = metrics
         self._file = self._layout.run / f"metrics-{name}.json"
         self.store: ObjectStore | None = None
 
@@ -117,14 +117,14 @@ class Operations:
 
     def _counters(self) -> Snapshot:
         others = [path for path in self._layout.run.glob("metrics-*.json") if path != self._file]
-        return merge([self._metrics.snapshot(), *(_read(path) for path in others)])
+        return merge([self.metrics.snapshot(), *(_read(path) for path in others)])
 
     async def publish(self) -> None:
         """Keep this worker's counters where the others find them, until cancelled."""
         last: Snapshot | None = None
         while True:
             await asyncio.sleep(PUBLISH_SECONDS)
-            snapshot = self._metrics.snapshot()
+            snapshot = self.metrics.snapshot()
             if snapshot != last:
                 with contextlib.suppress(OSError):  # a full disk: the others see older figures
                     await asyncio.to_thread(self._write, snapshot)

@@ -10,10 +10,12 @@ from storage_service.app.backends.catalog.sqlite import SqliteCatalog
 from storage_service.app.backends.local import LocalFiles
 from storage_service.app.backends.pressure import Backlog, DiskVolume
 from storage_service.app.backends.shared import Shared
+from storage_service.app.backends.upload_files import LocalUploads
 from storage_service.app.backends.volume import Layout, release_ballast, try_lock
 from storage_service.app.core.config import Settings
 from storage_service.app.core.storage import ObjectStore
 from storage_service.app.core.tokens import TokenVerifier
+from storage_service.app.core.uploads import Uploads
 from storage_service.app.core.writing import Limits
 from storage_service.app.keeping import Plan, make_blobs
 
@@ -50,6 +52,7 @@ class Worker:
     """What one worker holds open. `start` on its event loop, `close` after its last request."""
 
     store: ObjectStore
+    uploads: Uploads
     shared: Shared
     volume: DiskVolume
     reader: Reader
@@ -61,6 +64,7 @@ class Worker:
 
     def close(self) -> None:
         self.committer.close()
+        self.uploads.close()
         self.store.close()
         self.reader.close()
 
@@ -83,8 +87,11 @@ def make_worker(settings: Settings, staging: Path) -> Worker:
     volume = DiskVolume(str(layout.root), disk, shared, backlog)
     limits = Limits(settings.max_object_bytes, settings.inline_body_bytes, settings.free_space_reserve_bytes)
     files = LocalFiles(blobs, disk, str(staging))
-    store = ObjectStore(SqliteCatalog(committer, reader, shared), files, volume, limits)
-    return Worker(store, shared, volume, reader, committer)
+    catalog = SqliteCatalog(committer, reader, shared)
+    store = ObjectStore(catalog, files, volume, limits)
+    pieces = LocalUploads(str(layout.uploads), blobs, str(staging))
+    uploads = Uploads(store, catalog, pieces, int(settings.upload_expiry_days * DAY_MS))
+    return Worker(store, uploads, shared, volume, reader, committer)
 
 
 def make_staging(layout: Layout, name: str) -> tuple[Path, int]:

@@ -5,16 +5,18 @@ from typing import Annotated
 
 import typer
 
+from storage_service.cli import access_keys
 from storage_service.cli.say import refusals, refuse
 
 DAY_SECONDS = 86_400
 
-keys_app = typer.Typer(invoke_without_command=True, help="The keys in effect; `generate` makes missing ones.")
+keys_app = typer.Typer(invoke_without_command=True, help="The keys in effect; S3 access keys.")
 
 
 def register(app: typer.Typer) -> None:
     app.command()(token)
     app.add_typer(keys_app, name="keys")
+    access_keys.register(keys_app)
 
 
 def token(

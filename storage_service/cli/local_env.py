@@ -10,6 +10,7 @@ may be shared with a container, where another path is meant: it does not.
 
 import os
 import secrets
+import string
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -20,12 +21,15 @@ ENV_FILE = Path(".env")
 HEADER = "# Made by run.sh. SECRET_KEY signs tokens and links: keep it, and keep it secret.\n"
 MODE = 0o600
 LOCAL_PATH = "./data"
+ID_LETTERS = string.ascii_uppercase + string.digits
 
 # Each secret with the other name under which a shared .env may already carry it.
 SECRETS: dict[tuple[str, ...], Callable[[], str]] = {
     ("SECRET_KEY", "JWT_SECRET_KEY"): lambda: secrets.token_urlsafe(48),
     ("ANON_KEY",): lambda: secrets.token_hex(32),
     ("STORAGE_SERVICE_API_KEY", "API_KEY"): lambda: secrets.token_hex(32),
+    ("S3_ROOT_ACCESS_KEY", "MINIO_ROOT_USER"): lambda: "".join(secrets.choice(ID_LETTERS) for _ in range(20)),
+    ("S3_ROOT_SECRET_KEY", "MINIO_ROOT_PASSWORD"): lambda: secrets.token_hex(20),
 }
 
 
@@ -81,7 +85,7 @@ def main() -> None:
     except OSError as error:
         sys.exit(
             f"Cannot write {ENV_FILE.absolute()}: {error.strerror}. Make it writable, or export"
-            " SECRET_KEY, ANON_KEY and STORAGE_SERVICE_API_KEY yourself."
+            " SECRET_KEY, ANON_KEY, STORAGE_SERVICE_API_KEY, S3_ROOT_ACCESS_KEY and S3_ROOT_SECRET_KEY yourself."
         )
     if ENV_FILE.exists() and ENV_FILE.stat().st_mode & 0o077:
         print("Warning: .env can be read by others; `chmod 600 .env` closes it.", file=sys.stderr)

@@ -31,7 +31,7 @@ async def ask(door: Any, path: str = "/cold", method: str = "GET", headers: Any 
 
 def door_with(service: Service, cold_app: Any, cors: Cors | None = None) -> JsonDoor:
     """The running service's door with another app behind it."""
-    door = service._door
+    door = service._doors["json"]
     assert door is not None
     other = JsonDoor.__new__(JsonDoor)
     other.__dict__.update(door.__dict__)

@@ -49,6 +49,7 @@ class Asked(NamedTuple):
 
     bucket: Bucket
     file: Stored
+    access_key: str
 
     def path(self, words: str) -> str:
         return f"/files/{words}/{self.bucket.name}/f"
@@ -66,8 +67,8 @@ class Row(NamedTuple):
 
 
 def at(path: str, **more: Any) -> Make:
-    """`{b}` and `{f}` are the bucket and the file."""
-    return lambda asked: {"url": path.format(b=asked.bucket.name, f="f"), **more}
+    """`{b}` and `{f}` are the bucket and the file, `{k}` is an access key of the owner's."""
+    return lambda asked: {"url": path.format(b=asked.bucket.name, f="f", k=asked.access_key), **more}
 
 
 def signed(verb: str, method: str, key: str, **more: Any) -> Make:
@@ -98,6 +99,12 @@ TABLE: dict[str, Row] = {
     "GET /metrics": Row(ADMIN, at("/metrics")),
     "GET /api/v1/changes": Row(ADMIN, at("/api/v1/changes")),
     "GET /api/v1/usage": Row(ADMIN, at("/api/v1/usage")),
+    "POST /api/v1/keys": Row(("401 401 201 201 201 201 201 401",), at("/api/v1/keys", json={})),
+    "GET /api/v1/keys": Row(("401 401 200 200 200 200 200 401",), at("/api/v1/keys")),
+    # Of another's key nobody but an admin is told more than of one that is not there.
+    "GET /api/v1/keys/{access_key}": Row(("401 401 404 404 200 200 200 401",), at("/api/v1/keys/{k}")),
+    "DELETE /api/v1/keys/{access_key}": Row(("401 401 404 404 204 204 204 401",), at("/api/v1/keys/{k}")),
+    "GET /api/v1/signature-doctor": Row(ADMIN, at("/api/v1/signature-doctor")),
     "GET /api/v1/trash/{bucket}": Row(TRASH, at("/api/v1/trash/{b}")),
     "POST /buckets": Row(
         ("401 401 201 201 201 201 201 401",),
@@ -199,4 +206,6 @@ async def prepare(client: httpx.AsyncClient, *, public: bool) -> Asked:
     assert stored.status_code == 201, stored.text
     for body in (b"1", b"2"):
         await put(client, bucket, "replaced", body)
-    return Asked(bucket, Stored("f", stored.json()["id"], stored.json()["version_id"]))
+    made = await client.post("/api/v1/keys", json={}, headers=OWN)
+    assert made.status_code == 201, made.text
+    return Asked(bucket, Stored("f", stored.json()["id"], stored.json()["version_id"]), made.json()["access_key"])

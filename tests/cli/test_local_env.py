@@ -1,6 +1,7 @@
 """Secrets in `.env`: made once, strong, private; what is there stays."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from storage_service.cli.local_env import add_secrets, local_defaults, present
 from tests.support.service import REPOSITORY, Service
 
-NAMES = ["SECRET_KEY", "ANON_KEY", "STORAGE_SERVICE_API_KEY"]
+NAMES = ["SECRET_KEY", "ANON_KEY", "STORAGE_SERVICE_API_KEY", "S3_ROOT_ACCESS_KEY", "S3_ROOT_SECRET_KEY"]
 
 
 def lines_of(path: Path) -> dict[str, str]:
@@ -24,8 +25,10 @@ def test_missing_file_gets_strong_secrets_that_only_its_owner_reads(tmp_path: Pa
     assert env.stat().st_mode & 0o777 == 0o600
     values = lines_of(env)
     assert list(values) == NAMES
-    assert all(len(value) >= 64 for value in values.values())
-    assert len(set(values.values())) == 3
+    assert all(len(value) >= 64 for value in list(values.values())[:3])
+    assert re.fullmatch(r"[A-Z0-9]{20}", values["S3_ROOT_ACCESS_KEY"]), "as AWS's: forms expect no other"
+    assert len(values["S3_ROOT_SECRET_KEY"]) == 40
+    assert len(set(values.values())) == len(NAMES)
 
 
 def test_second_run_changes_nothing(tmp_path: Path) -> None:
@@ -38,9 +41,9 @@ def test_second_run_changes_nothing(tmp_path: Path) -> None:
 
 def test_present_lines_stay_and_other_names_count(tmp_path: Path) -> None:
     env = tmp_path / ".env"
-    env.write_text("# ours\nJWT_SECRET_KEY=given\nexport ANON_KEY=")
-    assert add_secrets(env, present(env, {"api_key": "given"})) == []
-    assert env.read_text() == "# ours\nJWT_SECRET_KEY=given\nexport ANON_KEY="
+    env.write_text("# ours\nJWT_SECRET_KEY=given\nMINIO_ROOT_USER=root\nexport ANON_KEY=")
+    assert add_secrets(env, present(env, {"api_key": "given", "MINIO_ROOT_PASSWORD": "given"})) == []
+    assert env.read_text() == "# ours\nJWT_SECRET_KEY=given\nMINIO_ROOT_USER=root\nexport ANON_KEY="
 
 
 def test_line_without_an_end_is_not_run_into(tmp_path: Path) -> None:
@@ -74,7 +77,8 @@ def test_local_defaults_fill_gaps_only(given: dict[str, str], added: dict[str, s
 
 
 def test_command_generates_into_a_file_it_is_told(tmp_path: Path) -> None:
-    service = Service(tmp_path / "data", tmp_path, environment={"ANON_KEY": "", "SECRET_KEY": ""})
+    empty = dict.fromkeys(("ANON_KEY", "SECRET_KEY", "S3_ROOT_ACCESS_KEY", "S3_ROOT_SECRET_KEY"), "")
+    service = Service(tmp_path / "data", tmp_path, environment=empty)
     env = tmp_path / "new.env"
     done = service.run("keys", "generate", "--env", str(env))
     assert (done.returncode, done.stdout) == (0, f"{env}: nothing is missing\n"), "an empty word is the owner's word"

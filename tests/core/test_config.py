@@ -8,13 +8,13 @@ import pytest
 
 from storage_service.app.core.config import (
     BadSettings,
-    SeedBucket,
     Settings,
     WeakSecret,
     check_secret,
     is_loopback,
     load,
 )
+from storage_service.app.core.setting_types import SeedBucket
 
 SECRET = "Zq7-vW2_kT9pLx4RbN8mYc3HsJ6fGd1A"
 OTHER = "Pw5_rE8-uI1oKj6HgF3dSa9ZxC2vBn4M"
@@ -213,6 +213,51 @@ def test_anon_key_may_be_no_secret(monkeypatch: pytest.MonkeyPatch, name: str) -
         read(monkeypatch, **{name: OTHER, "ANON_KEY": OTHER})
 
 
+def test_root_pair_has_minios_names_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read(monkeypatch).root_key is None
+    root = read(monkeypatch, MINIO_ROOT_USER="root@example.org", MINIO_ROOT_PASSWORD=OTHER).root_key
+    assert root is not None
+    assert (root.access_key, root.secret, root.owner) == ("root@example.org", OTHER, "@service")
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"S3_ROOT_ACCESS_KEY": "root"},
+        {"MINIO_ROOT_PASSWORD": OTHER},
+        {"MINIO_ROOT_USER": "a/b", "MINIO_ROOT_PASSWORD": OTHER},
+    ],
+)
+def test_half_a_root_pair_or_an_unusable_one_is_refused(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
+) -> None:
+    with pytest.raises(BadSettings, match="S3_ROOT_ACCESS_KEY"):
+        read(monkeypatch, **variables)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"backup:{OTHER}:ann:r:photos/2026/",
+        f'[{{"access_key": "backup", "secret_key": "{OTHER}", "owner": "ann", "buckets": ["photos/2026/"],'
+        ' "actions": ["read", "list"]}]',
+    ],
+)
+def test_keys_in_both_spellings(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    settings = read(monkeypatch, STORAGE_KEYS=text)
+    (key,) = settings.storage_keys
+    assert (key.access_key, key.secret, key.owner) == ("backup", OTHER, "ann")
+    assert key.scope is not None
+    assert (key.scope.places, key.scope.actions) == ((("photos", "2026/"),), {"read", "list"})
+    assert OTHER not in repr(settings)
+
+
+def test_unreadable_key_is_refused_without_its_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(BadSettings, match=r"STORAGE_KEYS: .*rights are r") as raised:
+        read(monkeypatch, STORAGE_KEYS=f"backup:{OTHER}:ann:x")
+    assert OTHER not in str(raised.value)
+
+
 def test_settings_do_not_change() -> None:
     settings = load(secret_key=SECRET)
     with pytest.raises(ValueError, match="frozen"):
@@ -254,12 +299,16 @@ WEAK = [
     ("SECRET_KEY_PREVIOUS", OTHER[:8], "is shorter than 32 bytes"),
     ("STORAGE_SERVICE_API_KEY", "your_storage_api_key", "is a known example"),
     ("STORAGE_SERVICE_API_KEY", OTHER[:15], "is shorter than 16 bytes"),
+    ("S3_ROOT_SECRET_KEY", "minioadmin", "is a known example"),
+    ("S3_ROOT_SECRET_KEY", "the-root-key", "is a known example"),
+    ("S3_ROOT_SECRET_KEY", OTHER[:7], "is shorter than 8 characters"),
 ]
 
 
 @pytest.mark.parametrize(("name", "value", "fault"), WEAK)
 def test_weak_secret_stops_a_service_that_others_reach(name: str, value: str, fault: str) -> None:
-    settings = load(**{"secret_key": SECRET} | {name.lower(): value})
+    root = {"s3_root_access_key": "the-root-key", "s3_root_secret_key": OTHER}
+    settings = load(**{"secret_key": SECRET} | root | {name.lower(): value})
     with pytest.raises(WeakSecret) as raised:
         check_secret(settings, "0.0.0.0")
     for text in (str(raised.value), check_secret(settings, "127.0.0.1") or ""):

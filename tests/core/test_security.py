@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
+import orjson
 import pytest
 
 from storage_service.app.core.errors import AccessDenied, StorageError, Unauthenticated
-from storage_service.app.core.objects import Bucket, BucketOptions
+from storage_service.app.core.objects import Bucket, BucketOptions, Version
+from storage_service.app.core.protection import Asked
 from storage_service.app.core.security import (
     ACTIONS,
     ANON_KEY_HOLDER,
@@ -77,6 +79,17 @@ TABLE = [
     ("write_object_meta", PRIVATE, LOGIN, WRONG, no("update files in this bucket"), OK),
     ("sign_download", PUBLIC, LOGIN, OK, OK, OK),
     ("sign_download", PRIVATE, LOGIN, HIDDEN, HIDDEN, OK),
+    *[
+        (action, bucket, LOGIN, WRONG, no("configure this bucket"), OK)
+        for action in ("read_config", "write_config", "lock_object", "bypass_lock")
+        for bucket in (PUBLIC, PRIVATE)
+    ],
+    *[
+        (action, bucket, LOGIN, WRONG, no("see or change this access control list"), OK)
+        for action in ("read_acl", "write_acl")
+        for bucket in (PUBLIC, PRIVATE)
+    ],
+    ("manage_keys", None, LOGIN, WRONG, OK, OK),
     ("read_metrics", None, LOGIN, WRONG, ROOT_ONLY, ROOT_ONLY),
     ("admin", None, LOGIN, WRONG, ROOT_ONLY, ROOT_ONLY),
 ]
@@ -94,6 +107,14 @@ CASES = [
 ]
 
 
+def asked_of(object_owner: str) -> Asked:
+    """With the row of an object that this one uploaded; without one if it is nobody."""
+    if not object_owner:
+        return Asked()
+    doc = orjson.dumps({"owner": object_owner}).decode()
+    return Asked(version=Version(1, "cat.jpg", "v", "f", 3, "etag", 0, 0, 0, doc), looked=True)
+
+
 def answer_to(
     principal: Principal,
     action: Action,
@@ -103,7 +124,7 @@ def answer_to(
     object_owner: str = "",
 ) -> tuple[type[StorageError], str] | None:
     try:
-        authorize(principal, action, bucket, key, rules or Rules(), object_owner=object_owner)
+        authorize(principal, action, bucket, key, rules or Rules(), asked_of(object_owner))
     except StorageError as error:
         return type(error), error.detail
     return None
@@ -137,7 +158,7 @@ def test_private_read_authenticated_opens_objects_to_users_and_nothing_else(acti
 @pytest.mark.parametrize("action", ACTIONS)
 def test_uploader_may_delete_and_describe_the_own_object_only(action: Action) -> None:
     before = answer_to(STRANGER, action, PRIVATE)
-    own = action in ("delete_object", "write_object_meta")
+    own = action in ("delete_object", "write_object_meta", "read_acl", "write_acl")
     assert answer_to(STRANGER, action, PRIVATE, object_owner="u-2") == (None if own else before)
     assert answer_to(STRANGER, action, PRIVATE, object_owner="u-9") == before
 

@@ -95,3 +95,10 @@ def test_bad_content_length_is_refused(values: list[str]) -> None:
     headers = [("content-length", value) for value in values]
     with pytest.raises(InvalidArgument):
         _ = request(headers=headers).content_length
+
+
+def test_headers_that_stood_elsewhere_never_replace_what_was_sent() -> None:
+    asked = request(headers=[("x-amz-acl", "private")])
+    assert asked.header(b"x-amz-tagging") is None
+    asked.add_headers([(b"x-amz-acl", b"public-read"), (b"x-amz-tagging", b"a=b")])
+    assert (asked.header(b"x-amz-acl"), asked.header(b"x-amz-tagging")) == ("private", "a=b")

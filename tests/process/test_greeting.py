@@ -16,8 +16,11 @@ def settings(tmp_path: Path, **values: object) -> Settings:
 
 
 def test_secrets_stay_hidden_and_the_public_key_is_shown(tmp_path: Path) -> None:
-    text = render(settings(tmp_path, anon_key="a0" * 32, storage_service_api_key="b1" * 32), None)
+    root = {"s3_root_access_key": "ROOTKEY", "s3_root_secret_key": "c2" * 20}
+    text = render(settings(tmp_path, anon_key="a0" * 32, storage_service_api_key="b1" * 32, **root), None)
     assert "a0" * 32 in text
+    assert "ROOTKEY" in text
+    assert "c2" * 20 not in text
     assert "b1" * 32 not in text
     assert SECRET_KEY not in text
 

@@ -13,7 +13,7 @@ from storage_service.app.core.changes import Change, Entry, Outcome, Writes
 from storage_service.app.core.commit import decide
 from storage_service.app.core.decision import Keeping, Moment
 from storage_service.app.core.errors import StorageError
-from storage_service.app.core.objects import Bucket, Usage, Version
+from storage_service.app.core.objects import Bucket, Part, Upload, Usage, Version
 
 GRACE_MS, TRASH_MS = 60_000, 86_400_000
 KEEPING = Keeping(GRACE_MS, TRASH_MS)
@@ -79,6 +79,13 @@ class MemoryRows:
 
     def is_used(self, once: str) -> bool:
         return once in self.used
+
+    def upload(self, upload_id: str) -> Upload | None:
+        """Uploads have a model of their own (test_unfinished)."""
+        return None
+
+    def part(self, upload_id: str, number: int) -> Part | None:
+        return None
 
     # What it comes to -------------------------------------------------------------------------------------------
 

@@ -47,17 +47,18 @@ def require_tool(name: str) -> str:
     path = shutil.which(name, path=search)
     if path is None:
         package = PACKAGES.get(name, name)
-        _missing(f"{name} is not installed (package {package}; scripts/install-test-tools.sh)")
+        missing(f"{name} is not installed (package {package}; scripts/install-test-tools.sh)")
     return path
 
 
 def require_root() -> None:
     """Go on only as root: loop mounts, small file systems and other users need it."""
     if os.geteuid() != 0:
-        _missing("needs root")
+        missing("needs root")
 
 
-def _missing(reason: str) -> NoReturn:
+def missing(reason: str) -> NoReturn:
+    """Skip, or in CI fail, for this reason."""
     if os.environ.get("CI") == "true":
         pytest.fail(f"{reason}: in CI this may not be skipped", pytrace=False)
     pytest.skip(reason)

@@ -7,12 +7,21 @@ from starlette.types import ASGIApp
 
 from storage_service import __version__
 from storage_service.app.apis.context import Context
-from storage_service.app.apis.endpoints import buckets, copying, docs, files, links, listing, service
+from storage_service.app.apis.endpoints import buckets, copying, docs, files, keys, links, listing, service
 from storage_service.app.apis.front import Front
 from storage_service.app.apis.openapi import describe
 
 # The order matters once: `DELETE /files/{bucket}/{key}` would take `DELETE /files/tags/...` too.
-ROUTERS = (service.router, buckets.router, listing.router, copying.router, links.router, files.router, docs.router)
+ROUTERS = (
+    service.router,
+    keys.router,
+    buckets.router,
+    listing.router,
+    copying.router,
+    links.router,
+    files.router,
+    docs.router,
+)
 
 
 class ColdApp(FastAPI):

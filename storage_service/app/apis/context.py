@@ -2,8 +2,9 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+from storage_service.app.core.keys import KeyRecords
 from storage_service.app.core.links import LinkSigner
 from storage_service.app.core.security import Rules
 from storage_service.app.core.storage import ObjectStore
@@ -50,6 +51,9 @@ class Operator:
 # The answer grants nothing: what it names is authorised like any other.
 Locate = Callable[[str, Headers], Awaitable[tuple[str, str] | None]]
 
+# Why S3 signatures were refused: so many of the last requests, newest first, as records.
+Diagnose = Callable[[int], Awaitable[list[dict[str, Any]]]]
+
 
 @dataclass(frozen=True, slots=True)
 class Context:
@@ -61,4 +65,6 @@ class Context:
     options: DoorOptions
     metrics: Metrics
     operator: Operator
+    keys: KeyRecords
+    diagnose: Diagnose
     locate: Locate | None = None

@@ -1,5 +1,6 @@
 """The JSON door as one ASGI app: hot routes by one look-up, everything else by FastAPI behind it."""
 
+import contextlib
 import logging
 import time
 from typing import Any
@@ -8,10 +9,13 @@ from storage_service.app.apis.context import Context
 from storage_service.app.apis.endpoints.downloads import Downloads
 from storage_service.app.apis.endpoints.uploads import Uploads
 from storage_service.app.apis.hot import HOT_ROUTES, Handler, parse_target
-from storage_service.app.core.errors import MethodNotAllowed, StorageError
+from storage_service.app.core.errors import InvalidKey, MethodNotAllowed, StorageError
+from storage_service.app.core.gate import find_bucket
+from storage_service.app.core.objects import Bucket
+from storage_service.app.core.storage import ObjectStore
 from storage_service.app.edge.cors import Cors, is_preflight
 from storage_service.app.edge.observe import Operation
-from storage_service.app.edge.request import Message, Receive, Request, Scope, Send
+from storage_service.app.edge.request import Message, Receive, Request, Scope, Send, decode_path
 from storage_service.app.edge.respond import NOSNIFF, Header, send_empty, send_problem
 from storage_service.app.edge.status import status_of
 
@@ -32,6 +36,7 @@ class JsonDoor:
         self._cold = cold_app
         self._cors = cors
         self._metrics = context.metrics
+        self._store = context.store
         self._routes = _bind(context)
         self._allowed = {word: _allow(methods) for word, methods in self._routes.items()}
 
@@ -40,7 +45,7 @@ class JsonDoor:
             await self._cold(scope, receive, send)
             return
         started = time.perf_counter()
-        exchange = Exchange(scope, receive, send, self._cors)
+        exchange = Exchange(scope, receive, send, self._cors, self._store)
         try:
             await self._serve(exchange)
         except Exception as error:  # the last place that can still answer
@@ -58,7 +63,8 @@ class JsonDoor:
     async def _serve(self, exchange: "Exchange") -> None:
         request = exchange.request
         if request.method == "OPTIONS" and is_preflight(request):
-            await self._cors.preflight(request)
+            exchange.is_preflight = True
+            await self._cors.preflight(request, await self._named_bucket(request.raw_path))
             return
         found = parse_target(request.raw_path)
         # DELETE has no hot route: of `/files/{bucket}/{key}` the bucket may bear any of our words.
@@ -69,12 +75,25 @@ class JsonDoor:
                 exchange.operation = _operation_of(request.scope)
             return
         word, target = found
+        exchange.bucket = target.bucket
         route = self._routes[word].get(request.method)
         if route is None:
             await self._refuse_method(request, word)
             return
         exchange.operation, handler = route
         await handler(request, target)
+
+    async def _named_bucket(self, raw_path: bytes) -> Bucket | None:
+        """The bucket that a path is about, for its CORS rules: behind our own words, or behind `/files` alone."""
+        with contextlib.suppress(InvalidKey):
+            found = parse_target(raw_path)
+            if found is not None:
+                return await find_bucket(self._store, found[1].bucket)
+            for segment in raw_path.split(b"/")[3:1:-1]:
+                bucket = await find_bucket(self._store, decode_path(segment))
+                if bucket is not None:
+                    return bucket
+        return None
 
     async def _refuse_method(self, request: Request, word: bytes) -> None:
         allow = self._allowed[word]
@@ -103,11 +122,14 @@ class JsonDoor:
 class Exchange:
     """One request and its answer under way: counts bytes, and adds to the head what all answers bear."""
 
-    __slots__ = ("_cors", "_send", "bytes_out", "operation", "request", "status")
+    __slots__ = ("_cors", "_send", "_store", "bucket", "bytes_out", "is_preflight", "operation", "request", "status")
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, cors: Cors) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, cors: Cors, store: ObjectStore) -> None:
         self._send = send
         self._cors = cors
+        self._store = store
+        self.bucket = ""  # named by a hot route
+        self.is_preflight = False  # and answers for itself
         self.bytes_out = 0
         self.status = 0  # 0 = no answer has begun
         self.operation = OTHER
@@ -129,7 +151,12 @@ class Exchange:
         await self._send(message)
 
     def _common(self) -> tuple[Header, ...]:
-        return (b"x-request-id", self.request.request_id.encode()), NOSNIFF, *self._cors.headers(self.request)
+        request = self.request
+        own: tuple[Header, ...] = ((b"x-request-id", request.request_id.encode()), NOSNIFF)
+        if self.is_preflight:
+            return own
+        named = self.bucket or request.scope.get("path_params", {}).get("bucket")
+        return (*own, *self._cors.headers(request, self._store.peek(named) if named else None))
 
     def _head(self, own: list[Header]) -> list[Header]:
         """A route's own headers and the common ones; what a route says itself stands."""

@@ -16,11 +16,12 @@ from starlette.requests import Request as FrameworkRequest
 from starlette.responses import Response
 
 from storage_service.app.apis.context import Context
-from storage_service.app.apis.resolve import File, action_of, demand_login, open_bucket, open_file
+from storage_service.app.apis.resolve import Asking, File, action_of, demand_login, open_bucket, open_file
 from storage_service.app.core.errors import NoSuchBucket, NoSuchKey, StorageError, ValidationFailed
 from storage_service.app.core.objects import Bucket, is_uuid
 from storage_service.app.core.security import ANONYMOUS, Action, Principal, authorize
 from storage_service.app.core.storage import ObjectStore
+from storage_service.app.edge.facts import facts_of
 from storage_service.app.edge.request import Request
 
 
@@ -57,28 +58,31 @@ class Caller:
         """For routes that name no bucket. Raises: Unauthenticated, AccessDenied."""
         authorize(self.principal, self._action(None), None, None, self.context.rules)
 
-    async def bucket(self, name: str, action: Action | None = None) -> Bucket:
-        """Raises: Unauthenticated, AccessDenied, NoSuchBucket."""
-        return await open_bucket(self.context, self.principal, self._action(action), name)
+    async def bucket(self, name: str, action: Action | None = None, key: str | None = None) -> Bucket:
+        """`key`: of an object that need not be there. Raises: Unauthenticated, AccessDenied, NoSuchBucket."""
+        return await open_bucket(self._asking(action), name, key)
 
     async def file(self, bucket: str, key: str, version_id: str | None = None, action: Action | None = None) -> File:
         """By key, by id, else by an id that only the backend knows: what that names is authorised like any other.
 
         Raises: Unauthenticated, AccessDenied, NoSuchBucket, NoSuchKey, NoSuchVersion
         """
-        chosen = self._action(action)
+        asking = self._asking(action)
         try:
-            return await open_file(self.context, self.principal, chosen, bucket, key, version_id)
+            return await open_file(asking, bucket, key, version_id)
         except (NoSuchBucket, NoSuchKey):
             place = await self._located(key)
             if place is None:
                 raise
-        return await open_file(self.context, self.principal, chosen, *place, version_id)
+        return await open_file(asking, *place, version_id)
 
     async def _located(self, key: str) -> tuple[str, str] | None:
         if self.context.locate is None or not is_uuid(key):
             return None
         return await self.context.locate(key, self.request.scope["headers"])
+
+    def _asking(self, action: Action | None) -> Asking:
+        return Asking(self.context, self.principal, self._action(action), facts_of(self.request))
 
     def _action(self, action: Action | None) -> Action:
         chosen = action or self.action

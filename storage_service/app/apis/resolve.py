@@ -7,9 +7,7 @@ nothing about what it holds; who lacks a login is told so before anything else.
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, TypeVar
-
-import orjson
+from typing import Any, NamedTuple, TypeVar
 
 from storage_service.app.apis.context import Context
 from storage_service.app.core.errors import (
@@ -18,9 +16,12 @@ from storage_service.app.core.errors import (
     NoSuchBucket,
     NoSuchKey,
     NoSuchVersion,
+    Unauthenticated,
 )
 from storage_service.app.core.objects import Bucket, Version, WriteConditions, is_uuid
-from storage_service.app.core.security import RULES, Action, Principal, authorize
+from storage_service.app.core.policy.conditions import Facts
+from storage_service.app.core.protection import Asked, no_facts
+from storage_service.app.core.security import Action, Principal, authorize
 from storage_service.app.core.storage import ObjectStore
 
 ACTION = "action"
@@ -61,36 +62,50 @@ class File:
         return self.version.file_id if self.by_id else None
 
 
-async def open_bucket(context: Context, principal: Principal, action: Action, name: str) -> Bucket:
-    """The bucket of this name or id, if the principal may. Raises: Unauthenticated, AccessDenied, NoSuchBucket."""
-    bucket = await _bucket(context, principal, action, name)
-    authorize(principal, action, bucket, None, context.rules)
+class Asking(NamedTuple):
+    """Who asks for what, and what policies may want to know of the request."""
+
+    context: Context
+    principal: Principal
+    action: Action
+    facts: Facts = no_facts
+
+    def authorize(self, bucket: Bucket, key: str | None, version: Version | None = None) -> None:
+        """`version`: the object in question, once it was looked for. Raises: Unauthenticated, AccessDenied."""
+        asked = Asked(facts=self.facts, version=version, looked=version is not None)
+        authorize(self.principal, self.action, bucket, key, self.context.rules, asked)
+
+
+async def open_bucket(asking: Asking, name: str, key: str | None = None) -> Bucket:
+    """The bucket of this name or id, if the principal may. `key`: what it is to be done to, where that is known.
+
+    Raises: Unauthenticated, AccessDenied, NoSuchBucket.
+    """
+    bucket = await named_bucket(asking, name)
+    asking.authorize(bucket, key)
     return bucket
 
 
-async def open_file(
-    context: Context, principal: Principal, action: Action, bucket_name: str, key: str, version_id: str | None = None
-) -> File:
-    """The file with this key or id, if the principal may; its uploader may where the rule says so.
+async def open_file(asking: Asking, bucket_name: str, key: str, version_id: str | None = None) -> File:
+    """The file with this key or id, if the principal may; its uploader may where the rule says so, and whom its own
+    ACL names.
 
     Raises: Unauthenticated, AccessDenied, NoSuchBucket, NoSuchKey, NoSuchVersion
     """
-    bucket = await _bucket(context, principal, action, bucket_name)
-    refusal: AccessDenied | None = None
+    bucket = await named_bucket(asking, bucket_name)
+    refusal: AccessDenied | Unauthenticated | None = None
     try:
-        authorize(principal, action, bucket, key, context.rules)
-    except AccessDenied as denied:
-        if not (RULES[action].own_object and principal.ids):
-            raise
-        refusal = denied  # the uploader may: that takes the row
+        asking.authorize(bucket, key)
+    except (AccessDenied, Unauthenticated) as denied:
+        refusal = denied  # the file itself may say otherwise
     try:
-        file = await find_file(context.store, bucket, key, version_id)
+        file = await find_file(asking.context.store, bucket, key, version_id)
     except (NoSuchKey, NoSuchVersion):
         if refusal is not None:
             raise refusal from None
         raise
-    if refusal is not None:
-        authorize(principal, action, bucket, key, context.rules, object_owner=owner_of(file.version))
+    if refusal is not None or file.by_id:  # a policy speaks of keys, never of ids
+        asking.authorize(bucket, file.key, file.version)
     return file
 
 
@@ -120,13 +135,15 @@ async def _find_version(store: ObjectStore, bucket: Bucket, key: str, version_id
     return File(bucket, found.version, by_id=True)
 
 
-async def _bucket(context: Context, principal: Principal, action: Action, name: str) -> Bucket:
+async def named_bucket(asking: Asking, name: str) -> Bucket:
+    """The bucket of this name or id. Raises: NoSuchBucket, and Unauthenticated where a login is missing."""
     try:
-        return await context.store.bucket(name)
+        return await asking.context.store.bucket(name)
     except NoSuchBucket:
         if is_uuid(name) and name != name.lower():  # Swift writes ids in capitals
-            return await _bucket(context, principal, action, name.lower())
-        demand_login(context, principal, action)  # a missing login is told before a missing bucket (contract §4.1)
+            return await named_bucket(asking, name.lower())
+        # A missing login is told before a missing bucket (contract §4.1).
+        demand_login(asking.context, asking.principal, asking.action)
         raise
 
 
@@ -135,11 +152,6 @@ def demand_login(context: Context, principal: Principal, action: Action) -> None
     if not principal.may_own and principal.scope is None:
         with suppress(AccessDenied):
             authorize(principal, action, None, None, context.rules)
-
-
-def owner_of(version: Version) -> str:
-    """Its uploader; empty where nobody is known."""
-    return str(orjson.loads(version.doc).get("owner") or "")
 
 
 def no_such_file(bucket: Bucket, key: str) -> NoSuchKey:

@@ -12,9 +12,11 @@ from awscrt.checksums import crc64nvme
 
 from storage_service.app.backends.blobs import BLOBS, BUCKET_SIDECAR, SERVICE, LocalBlobs, is_intact, read_file
 from storage_service.app.backends.catalog.auditing import Auditor
+from storage_service.app.backends.check_uploads import UploadCheck
 from storage_service.app.backends.check_view import ViewCheck
 from storage_service.app.backends.disk import Disk
 from storage_service.app.backends.findings import Code, Finding, Report
+from storage_service.app.backends.upload_files import UPLOADS
 from storage_service.app.backends.view import segments
 from storage_service.app.core import sidecar
 from storage_service.app.core.digests import render_crc64nvme
@@ -63,6 +65,7 @@ class Check:
             rowless = self._check_files(bucket, seen)
             self._view.check(bucket, self._report, rowless)
         self._check_root()
+        self._check_uploads()
         return self._report
 
     def _add(self, code: Code, bucket: str | None, version: Version | None, detail: str) -> None:
@@ -255,6 +258,11 @@ class Check:
         except OSError as error:
             return "bucket_sidecar_damaged", f"cannot be read: {error.strerror}"
         return None if found == bucket else ("bucket_sidecar_differs", "does not say what the catalog says")
+
+    def _check_uploads(self) -> None:
+        names = {number: bucket.name for number, bucket in self._catalog.buckets().items()}
+        root = f"{self._blobs.root}/{SERVICE}/{UPLOADS}"
+        UploadCheck(self._catalog, root, self._disk, names).run(self._report)
 
     def _check_root(self) -> None:
         """Directories that look like buckets and are none."""

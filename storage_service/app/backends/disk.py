@@ -7,6 +7,7 @@ import contextlib
 import ctypes
 import errno
 import fcntl
+import mmap
 import os
 import stat
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from typing import NamedTuple
 
 from storage_service.app.backends.quick import read_cached
 
+COPIED_AT_ONCE = 64 << 20  # bytes a call: a thread that copies can still be told to stop
 FICLONE = 0x40049409  # linux/fs.h: _IOW(0x94, 9, int)
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -56,6 +58,73 @@ class Disk:
     def read_cached(self, path: str, size: int, mtime_ns: int | None) -> bytes | None:
         """All of a file that has this size and time, if that takes no disk; None: read it the ordinary way."""
         return read_cached(path, size, mtime_ns)
+
+    def extend(self, path: str, offset: int, mode: int) -> int:
+        """A descriptor that writes from `offset` on; the file is made where there is none, and cut there.
+
+        Raises: OSError (EIO) if the file is shorter.
+        """
+        fd = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
+        try:
+            if os.fstat(fd).st_size < offset:
+                raise OSError(errno.EIO, "The file is shorter than what was written")
+            os.ftruncate(fd, offset)
+            os.lseek(fd, offset, os.SEEK_SET)
+        except BaseException:
+            os.close(fd)
+            raise
+        return fd
+
+    def copy_range(self, source: int, target: int, offset: int, size: int) -> None:
+        """Append `size` bytes of `source` from `offset` on to `target`, inside the kernel; a reflink where it can be.
+
+        Raises: OSError (EIO) if the source ends early.
+        """
+        while size:
+            try:
+                copied = os.copy_file_range(source, target, min(size, COPIED_AT_ONCE), offset)
+            except OSError as error:
+                if error.errno not in {errno.EXDEV, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}:
+                    raise
+                copied = self._copy_piece(source, target, offset, min(size, 1 << 20))
+            if not copied:
+                raise OSError(errno.EIO, "The source ends early")
+            offset += copied
+            size -= copied
+
+    def _copy_piece(self, source: int, target: int, offset: int, size: int) -> int:
+        data = self.read(source, size, offset)
+        self.write(target, data)
+        return len(data)
+
+    @contextlib.contextmanager
+    def mapped(self, path: str, offset: int, size: int) -> Iterator[memoryview]:
+        """Bytes of a file as memory of the page cache, not of Python's. `offset` is a multiple of the page's size."""
+        fd = self.open(path)
+        try:
+            pages = mmap.mmap(fd, size, access=mmap.ACCESS_READ, offset=offset)
+        finally:
+            os.close(fd)
+        with pages, memoryview(pages) as view:
+            yield view
+
+    def lock_dir(self, path: str) -> int | None:
+        """A descriptor that holds the directory's lock until it is closed, or None while somebody else has it.
+
+        Raises: FileNotFoundError.
+        """
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(fd)
+            if isinstance(error, BlockingIOError):
+                return None
+            raise
+        return fd
+
+    def set_mode(self, fd: int, mode: int) -> None:
+        os.fchmod(fd, mode)
 
     def set_times(self, fd: int, mtime_ns: int) -> None:
         os.utime(fd, ns=(mtime_ns, mtime_ns))

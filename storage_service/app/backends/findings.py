@@ -22,6 +22,7 @@ Code = Literal[
     "sidecar_differs",
     "sidecar_missing",
     "symlink",
+    "upload_damaged",
     "view_edited",
     "view_foreign",
     "view_stale",

@@ -20,6 +20,7 @@ from storage_service.app.backends.disk import Disk, published
 from storage_service.app.backends.salvage import Rescuer, rescue
 from storage_service.app.backends.shared import Shared
 from storage_service.app.backends.torn import is_torn, set_aside
+from storage_service.app.backends.upload_rebuild import restore_uploads
 from storage_service.app.backends.volume import Layout, settled_note
 from storage_service.app.core import sidecar
 from storage_service.app.core.errors import DamagedObject
@@ -116,6 +117,8 @@ class Rebuild:
                 self._add_versions(connection, found.bucket, found.directory)
             _sort_out(connection, now_ms(), self._trash_ms)
             _count_usage(connection)
+            opened = {found.bucket.uuid: found.bucket for found in buckets if found.closed_ms is None}
+            restore_uploads(connection, str(self._layout.uploads), self._disk, opened, now_ms())
             connection.execute(
                 "INSERT OR REPLACE INTO sqlite_sequence(name,seq) VALUES('journal',?)", (self._highest + 1,)
             )

@@ -80,7 +80,7 @@ def _holds_buckets(layout: Layout) -> bool:
 
 
 def make_fresh(layout: Layout) -> None:
-    """An empty catalog."""
+    """An empty catalog; of one that is there the tables it lacks."""
     connection = connect(str(layout.catalog), "power-safe")
     try:
         layout.catalog.chmod(0o600)

@@ -1,7 +1,7 @@
 """A few numbers all processes of one service share, in a mapped file: cheaper than a query, right across workers.
 
-Aligned 8-byte words; each has one writer at a time (committers under the commit lock, or the jobs process). The file
-is made anew at every start, so nothing in it needs to survive.
+Aligned 8-byte words; each has one writer at a time (committers under the commit lock, the jobs process, or who holds
+the lock named at the word). The file is made anew at every start, so nothing in it needs to survive.
 """
 
 import mmap
@@ -26,6 +26,7 @@ HEARTBEAT_MS = 10  # the jobs process's last pass
 VIEW_HIDDEN = 11  # keys that cannot be shown in the view
 VIEW_FOREIGN = 12  # view names that are somebody else's file
 CLOCK_PAUSED = 13  # 1 while a wall-clock jump keeps deleting jobs still
+KEYS = 14  # grows with every change to an access key, under the records' lock
 
 # SUSPECT: the catalog reads damaged. A dying disk makes SQLite say so of an intact file: a fresh process looks first.
 READY, READ_ONLY, REBUILDING, SUSPECT = 0, 1, 2, 3

@@ -67,6 +67,18 @@ class Layout:
         return self.service / "staging"
 
     @property
+    def uploads(self) -> Path:
+        return self.service / "uploads"
+
+    @property
+    def records(self) -> Path:
+        return self.service / "records"
+
+    @property
+    def secrets_key(self) -> Path:
+        return self.service / "secrets.key"
+
+    @property
     def run(self) -> Path:
         return self.service / "run"
 
@@ -116,7 +128,7 @@ def _open(layout: Layout, storage_id: str | None) -> str:
 def _make_writable(layout: Layout) -> None:
     """Raises: OSError of the first thing that cannot be made."""
     layout.root.mkdir(parents=True, exist_ok=True, mode=0o750)
-    for path in (layout.service, layout.staging, layout.run, layout.service / "trash"):
+    for path in (layout.service, layout.staging, layout.uploads, layout.run, layout.service / "trash"):
         path.mkdir(exist_ok=True, mode=0o700)
     probe = layout.run / f"probe-{os.getpid()}"
     try:

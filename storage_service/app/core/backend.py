@@ -3,7 +3,7 @@
 Calls without `async` block and belong on a lane. The bench runs the blobs on a simulated disk behind the same lines.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from storage_service.app.core.changes import Change, Outcome
@@ -15,8 +15,13 @@ from storage_service.app.core.objects import (
     Listing,
     ListQuery,
     PageQuery,
+    Part,
+    Span,
+    Upload,
     Usage,
     Version,
+    VersionListing,
+    VersionQuery,
 )
 
 
@@ -58,6 +63,73 @@ class Blobs(Protocol):
     def delete(self, blob: BlobName) -> None: ...
 
 
+class StagedPart(Protocol):
+    """A part on its way to disk. Calls may come from any thread, one after another."""
+
+    def write(self, data: bytes) -> None: ...
+    def copy(self, blob: BlobName, span: Span) -> None:
+        """Append a blob's bytes, not through memory. Raises FileNotFoundError."""
+
+    def read_back(self, update: Callable[[memoryview], None], size: int) -> None:
+        """Hand what was copied to a hash, piece by piece."""
+
+    def publish(self, part: Part) -> None:
+        """On return the part survives a power cut. Raises NoSuchUpload."""
+
+    def discard(self) -> None:
+        """The part is known not to count. Idempotent."""
+
+
+class Growing(Protocol):
+    """The bytes of a resumable upload, open at their end."""
+
+    def write(self, data: bytes) -> None: ...
+    def sync(self) -> None: ...
+    def close(self) -> None:
+        """Idempotent; waits for the call in flight."""
+
+
+class Held(Protocol):
+    """The lock of one upload, across workers; it dies with the process."""
+
+    def release(self) -> None: ...
+
+
+class UploadFiles(Protocol):
+    """The bytes of uploads in pieces. What ended ones leave is the jobs' to remove."""
+
+    def begin(self, upload_id: str, record: bytes) -> None:
+        """Make room for an upload; on return it survives a power cut."""
+
+    def lock(self, upload_id: str) -> Held | None:
+        """None while somebody else has it. Raises NoSuchUpload."""
+
+    def want(self, upload_id: str) -> None:
+        """Ask whoever has the lock to yield."""
+
+    def is_wanted(self, upload_id: str) -> bool: ...
+    def forget_wish(self, upload_id: str) -> None: ...
+    def stage(self, upload_id: str) -> StagedPart: ...
+    def discard(self, part: Part) -> None:
+        """Remove a part that counts no longer."""
+
+    # All below only with the upload's lock; a blob made survives a power cut. They raise DamagedObject.
+    def join(self, upload_id: str, parts: Sequence[Part], blob: BlobName, mtime_ns: int) -> None:
+        """Make a blob of these parts. Raises FileNotFoundError if one was replaced."""
+
+    def disown(self, blob: BlobName) -> None:
+        """The commit is known not to have happened: the blob goes, the pieces stay."""
+
+    def open(self, upload_id: str, offset: int) -> Growing:
+        """The upload's bytes, to be written from `offset` on; what lies behind it goes. Raises NoSuchUpload."""
+
+    def finish(self, upload_id: str, size: int, blob: BlobName, mtime_ns: int) -> None:
+        """Make a blob of a resumable upload's bytes."""
+
+    def concatenate(self, upload_id: str, pieces: Sequence[tuple[str, int]], blob: BlobName, mtime_ns: int) -> None:
+        """Make a blob of other resumable uploads' bytes (id, size). Raises FileNotFoundError if one was ended."""
+
+
 class Catalog(Protocol):
     """The commit point: it reads the rows a change names under its lock, asks `decide`, applies the writes, groups."""
 
@@ -72,12 +144,19 @@ class Catalog(Protocol):
     def find_version(self, bucket: int, key: str, version_id: str) -> Found | None: ...
     def find_file(self, bucket: int, file_id: str) -> Version | None: ...
     def list_keys(self, bucket: int, query: ListQuery, now_ms: int) -> Listing: ...
+    def list_versions(self, bucket: int, query: VersionQuery, now_ms: int) -> VersionListing: ...
     def page(self, bucket: int, query: PageQuery, now_ms: int) -> tuple[list[Version], int]: ...
     def versions(self, bucket: int, key: str, *, trash: bool = False) -> Sequence[Version]: ...
     def trash(self, bucket: int, prefix: str, after: str, limit: int) -> Sequence[Version]: ...
     def usage(self, scope: str, name: str) -> Usage: ...
     def usages(self, scope: str) -> dict[str, Usage]: ...
     def changes(self, after: int, limit: int) -> list[ChangeRecord]: ...
+    def upload(self, upload_id: str) -> Upload | None: ...
+    def parts(self, upload_id: str, after: int, limit: int) -> Sequence[Part]:
+        """By number, behind `after`."""
+
+    def uploads(self, bucket: int, prefix: str, after: tuple[str, str], limit: int) -> Sequence[Upload]:
+        """Open ones by key and id, behind `after`."""
 
 
 class Volume(Protocol):

@@ -8,6 +8,8 @@ from storage_service.app.core.objects import (
     ANY_WRITE,
     Bucket,
     BucketOptions,
+    Part,
+    Upload,
     Usage,
     Version,
     WriteConditions,
@@ -57,10 +59,12 @@ class DeleteObject(NamedTuple):
     conditions: WriteConditions = ANY_WRITE
     purge: bool = False
     missing_ok: bool = False
+    bypass: bool = False  # of a lock in governance mode; the caller was found to be allowed to
 
 
 class PatchObject(NamedTuple):
-    """Change what a version's sidecar says. `fields` replace the doc's; `metadata` given here is merged if `merge`."""
+    """Change what a version's sidecar says. `fields` replace the doc's; `metadata` given here is merged if `merge`,
+    `lock` always."""
 
     bucket: int
     key: str
@@ -70,6 +74,7 @@ class PatchObject(NamedTuple):
     version_id: str | None = None
     merge: bool = False
     conditions: WriteConditions = ANY_WRITE
+    bypass: bool = False
 
 
 class CreateBucket(NamedTuple):
@@ -82,7 +87,7 @@ class CreateBucket(NamedTuple):
 
 
 class UpdateBucket(NamedTuple):
-    """Set some options; those not named keep their value."""
+    """Set some options; those not named keep their value. `config` is merged by name, None takes a name out."""
 
     bucket: int
     options: Mapping[str, Any]
@@ -106,7 +111,68 @@ class UseOnce(NamedTuple):
     until_ms: int
 
 
-Change = UseOnce | PutVersion | CopyVersion | DeleteObject | PatchObject | CreateBucket | UpdateBucket | DeleteBucket
+class CreateUpload(NamedTuple):
+    """Begin an upload in pieces. Its bucket must still be open. `once`: see PutVersion."""
+
+    upload: Upload
+    once: str | None = None
+    once_until_ms: int = 0
+
+
+class PutPart(NamedTuple):
+    """A part lies ready on disk. `most_bytes` = the largest the whole may become; `expires_ms` of the upload now."""
+
+    bucket: int
+    part: Part
+    most_bytes: int
+    expires_ms: int
+
+
+class AppendUpload(NamedTuple):
+    """`size` bytes more of a resumable upload lie on disk, from `offset` on. `digest` and `length` stand then."""
+
+    bucket: int
+    upload: str
+    offset: int
+    size: int
+    digest: str
+    length: int | None
+    expires_ms: int
+
+
+class CompleteUpload(NamedTuple):
+    """The upload's bytes lie ready as the blob of `draft`. `stamp`: the upload as it was when they were gathered."""
+
+    upload: str
+    stamp: int
+    draft: Version
+    actor: str
+    conditions: WriteConditions = ANY_WRITE
+    promised: bool = False
+
+
+class EndUpload(NamedTuple):
+    """Abort an upload. `stale_ms`: only if it expired by then (jobs)."""
+
+    bucket: int
+    upload: str
+    at_ms: int
+    stale_ms: int | None = None
+
+
+UploadChange = CreateUpload | PutPart | AppendUpload | EndUpload
+Change = (
+    UploadChange
+    | CompleteUpload
+    | UseOnce
+    | PutVersion
+    | CopyVersion
+    | DeleteObject
+    | PatchObject
+    | CreateBucket
+    | UpdateBucket
+    | DeleteBucket
+)
 
 
 class Entry(NamedTuple):
@@ -143,6 +209,8 @@ class Writes:
     usage: list[tuple[str, str, Usage]] = field(default_factory=list)
     buckets: list[BucketRow] = field(default_factory=list)
     once: list[tuple[str, int]] = field(default_factory=list)
+    uploads: list[Upload] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
     log: list[Entry] = field(default_factory=list)
     outcome: "Outcome | None" = None
 
@@ -153,3 +221,5 @@ class Outcome(NamedTuple):
     version: Version | None = None
     bucket: Bucket | None = None
     created: bool = False
+    upload: Upload | None = None
+    replaced: Part | None = None  # the attempt that a part's new one takes the place of

@@ -3,15 +3,17 @@
 A catalog calls `decide` under its lock, with the rows as they are at that moment, and applies what comes back.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, assert_never
+from typing import Any
 
 import orjson
 
-from storage_service.app.core import sidecar
+from storage_service.app.core import locking, sidecar
 from storage_service.app.core.changes import (
     BucketRow,
     Change,
+    CompleteUpload,
     CopyVersion,
     CreateBucket,
     DeleteBucket,
@@ -30,17 +32,22 @@ from storage_service.app.core.errors import (
     BucketAlreadyExists,
     BucketNotEmpty,
     InvalidArgument,
-    LinkUsed,
+    InvalidRequest,
     NoSuchKey,
     NoSuchVersion,
     PreconditionFailed,
     ServiceUnavailable,
 )
 from storage_service.app.core.objects import NULL_VERSION, TAKEN_MS, Bucket, Usage, Version, WriteConditions
+from storage_service.app.core.unfinished import change_upload, open_upload, use_once
 
 
 class SourceSettled(ServiceUnavailable):
     """The source's body left the journal between look-up and commit: link its blob and ask again."""
+
+
+class UploadChanged(ServiceUnavailable):
+    """A part was put between the look-up and the commit of a completion: gather the parts again."""
 
 
 class BucketLeaving(ServiceUnavailable):
@@ -70,16 +77,12 @@ def decide(change: Change, rows: Rows, moment: Moment) -> Writes:
         case DeleteBucket():
             _close(change, decision)
         case UseOnce():
-            _use(change.once, change.until_ms, decision)
-        case _:
-            assert_never(change)
+            use_once(change.once, change.until_ms, decision)
+        case CompleteUpload():
+            _complete(change, decision)
+        case _:  # mypy holds that nothing else is left
+            change_upload(change, decision)
     return decision.writes
-
-
-def _use(once: str, until_ms: int, decision: Decision) -> None:
-    if decision.rows.is_used(once):
-        raise LinkUsed("This link has been used")
-    decision.writes.once.append((once, until_ms))
 
 
 # A new version ----------------------------------------------------------------------------------------------------
@@ -87,7 +90,7 @@ def _use(once: str, until_ms: int, decision: Decision) -> None:
 
 def _put(change: PutVersion, decision: Decision) -> None:
     if change.once is not None:
-        _use(change.once, change.once_until_ms, decision)
+        use_once(change.once, change.once_until_ms, decision)
     draft = _with_free_id(change.draft, decision) if change.promised else change.draft
     version = _place(draft, change.conditions, change.actor, decision)
     if change.body is not None:
@@ -127,7 +130,7 @@ def _place(
         draft.at_ms,
         draft.mtime_ns,
         0 if bucket.options.versioning == "on" else NULL_VERSION,
-        draft.doc,
+        locking.with_default(draft.doc, bucket, draft.at_ms),
         sequence,
         sequence,
         draft.expires_ms,
@@ -139,6 +142,22 @@ def _place(
     decision.log(version, "put", actor, sidecar.compose(version, bucket.uuid), at=at, victim=victim)
     decision.writes.outcome = Outcome(version=version, created=not is_visible(head, decision.moment.now_ms))
     return version
+
+
+def _complete(change: CompleteUpload, decision: Decision) -> None:
+    """The upload becomes its key's current version. What it counted as an upload is free first."""
+    draft = change.draft
+    bucket = decision.open_bucket(draft.bucket)
+    upload = open_upload(change.upload, draft.bucket, decision)
+    if upload.stamp != change.stamp:
+        raise UploadChanged("A part was uploaded meanwhile")
+    decision.count(bucket, Usage(upload_bytes=-upload.size))
+    if change.promised:
+        draft = _with_free_id(draft, decision)
+    version = _place(draft, change.conditions, change.actor, decision)
+    result = {"etag": version.etag, "size": version.size, "flags": version.flags, "at_ms": version.at_ms}
+    done = upload._replace(phase="done", size=version.size, ended_ms=decision.moment.now_ms)
+    decision.writes.uploads.append(done._replace(result=orjson.dumps(result).decode()))
 
 
 # Copy and move ----------------------------------------------------------------------------------------------------
@@ -208,9 +227,10 @@ def _patch(change: PatchObject, decision: Decision) -> None:
     check_conditions(change.conditions, head, now_ms, version)
     if version is None or not is_visible(version, now_ms):
         raise NoSuchKey(key=change.key)
+    fields = _unlocked_fields(change, version, bucket, now_ms)
     sequence = decision.moment.next()
     changed = version._replace(
-        doc=_patched_doc(version.doc, change),
+        doc=_patched_doc(version.doc, change._replace(fields=fields)),
         meta_sequence=sequence,
         expires_ms=change.fields.get("expires_ms", version.expires_ms),
     )
@@ -222,6 +242,18 @@ def _patch(change: PatchObject, decision: Decision) -> None:
     at = (sequence, change.at_ms)
     decision.log(changed, "meta", change.actor, sidecar.compose(changed, bucket.uuid), at=at, victim=None)
     decision.writes.outcome = Outcome(version=changed)
+
+
+def _unlocked_fields(change: PatchObject, version: Version, bucket: Bucket, now_ms: int) -> Mapping[str, Any]:
+    """What is to change, with the whole lock if that is. Raises ObjectLocked, InvalidRequest."""
+    fields = change.fields
+    if fields.keys() - locking.OPEN_FIELDS:
+        locking.check_removable(version, now_ms)
+    if "lock" not in fields:
+        return fields
+    if not locking.is_locking(bucket):
+        raise InvalidRequest("Bucket is missing Object Lock Configuration", bucket=bucket.name)
+    return {**fields, "lock": locking.changed_lock(version, fields["lock"], now_ms, bypass=change.bypass)}
 
 
 def _patched_doc(text: str, change: PatchObject) -> str:
@@ -243,6 +275,7 @@ def _create(change: CreateBucket, decision: Decision) -> None:
         raise BucketAlreadyExists(f"Bucket '{change.name}' already exists", bucket=change.name)
     if rows.is_leaving(change.name):
         raise BucketLeaving("A deleted bucket of this name is still being put away", bucket=change.name)
+    locking.check_options(None, change.options, change.name)
     number, at_ms = rows.next_bucket(), change.at_ms
     made = Bucket(number, change.uuid, change.name, change.owner, 1, at_ms, at_ms, change.options)
     _write_bucket(BucketRow(made), change.actor, at_ms, decision)
@@ -252,15 +285,24 @@ def _update(change: UpdateBucket, decision: Decision) -> None:
     bucket = decision.open_bucket(change.bucket)
     if change.options.get("versioning") == "off" and bucket.options.versioning != "off":
         raise InvalidArgument("Versioning cannot be turned off once it was on; suspend it", bucket=bucket.name)
-    options = replace(bucket.options, **change.options)
+    options = replace(bucket.options, **_merged(bucket, change.options))
+    locking.check_options(bucket.options, options, bucket.name)
     after = replace(bucket, options=options, generation=bucket.generation + 1, updated_ms=change.at_ms)
     _write_bucket(BucketRow(after), change.actor, change.at_ms, decision)
+
+
+def _merged(bucket: Bucket, options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The options with `config` merged by name into what the bucket has; None takes a name out."""
+    if "config" not in options:
+        return options
+    config = {**bucket.options.config, **options["config"]}
+    return {**options, "config": {name: value for name, value in config.items() if value is not None}}
 
 
 def _close(change: DeleteBucket, decision: Decision) -> None:
     """All it holds counts as trash from now on; the rows stay as they are and go with the bucket."""
     bucket = decision.open_bucket(change.bucket)
-    if not change.force and decision.rows.has_objects(bucket.id):
+    if (not change.force or locking.is_locking(bucket)) and decision.rows.has_objects(bucket.id):
         raise BucketNotEmpty("Cannot delete non-empty bucket", bucket=bucket.name)
     used = decision.rows.usage("bucket", str(bucket.id))
     decision.count(

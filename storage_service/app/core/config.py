@@ -4,33 +4,43 @@ A field bears its variable's name in lower case; further names are aliases of th
 (contract §2). An empty value counts as unset. Lists are JSON or comma separated.
 """
 
-import json
 from collections.abc import Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, Self
-from urllib.parse import urlsplit
+from typing import Any, Literal, Self
 
 from pydantic import (
-    AfterValidator,
     AliasChoices,
-    BeforeValidator,
     Field,
     SecretStr,
     ValidationError,
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from storage_service.app.core.errors import InvalidBucketName
-from storage_service.app.core.objects import check_bucket_name
+from storage_service.app.core.key_making import ACCESS_KEY
+from storage_service.app.core.keys import AccessKey
+from storage_service.app.core.security import SERVICE
+from storage_service.app.core.setting_types import (
+    MAX_PORT,
+    Addresses,
+    Domains,
+    Networks,
+    SeedBuckets,
+    SeedKeys,
+    Url,
+    Urls,
+    Words,
+)
 
 KIB, MIB, GIB, TIB = 2**10, 2**20, 2**30, 2**40
 
-MAX_PORT = 65_535
 MIN_SECRET_BYTES = 32  # as long as the hash of HS256. Source: RFC 7518 §3.2.
 MIN_SERVICE_KEY_BYTES = 16
+MIN_ROOT_SECRET_CHARS = 8  # MinIO's least: its compose files are to work here
+# Root secrets of documentation and compose files, whole; a longer secret may well hold such a word.
+KNOWN_ROOT = frozenset({"minioadmin", "miniosecret", "minio123", "minio12345", "password", "password123", "12345678"})
 # Words of secrets in documentation: the seed's, SelfDB's committed defaults, the usual ones.
 KNOWN_WEAK = (
     "yoursecret",
@@ -52,96 +62,6 @@ class BadSettings(ValueError):
 
 class WeakSecret(ValueError):
     """A secret that others can guess, on an address that others can reach."""
-
-
-class Address(NamedTuple):
-    """Where to listen. `host` None = the same as HOST."""
-
-    host: str | None
-    port: int
-
-
-class SeedBucket(NamedTuple):
-    """A bucket to be there after the first start."""
-
-    name: str
-    public: bool
-
-
-def _items(value: object) -> object:
-    """The items of JSON or comma separated text; anything else as it is."""
-    if not isinstance(value, str):
-        return value
-    if value.lstrip().startswith(("[", "{")):
-        try:
-            found = json.loads(value)
-        except ValueError:
-            raise ValueError("is neither JSON nor comma separated") from None
-        return found if isinstance(found, list) else [found]
-    return [item.strip() for item in value.split(",") if item.strip()]
-
-
-def _url(value: str) -> str:
-    """An http(s) URL without its last slash: paths are appended to it."""
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("must be a URL like https://files.example.org")
-    if parts.query or parts.fragment or parts.username is not None:
-        raise ValueError("must be scheme, host and path only")
-    return value.rstrip("/")
-
-
-def _network(value: object) -> object:
-    """One message instead of pydantic's two, one for each kind of address."""
-    try:
-        return ip_network(value) if isinstance(value, str) else value
-    except ValueError:
-        raise ValueError(f"{value} is no address or network, as 10.0.0.0/8 or ::1 are") from None
-
-
-def _address(value: object) -> object:
-    """`:9000`, `127.0.0.1:9000` or `[::1]:9000`."""
-    if not isinstance(value, str):
-        return value
-    host, colon, port = value.rpartition(":")
-    if not colon or not port.isascii() or not port.isdigit() or not 0 < int(port) <= MAX_PORT:
-        raise ValueError(f"{value} is no address, as :9000 or 127.0.0.1:9000 are")
-    return Address(host.strip("[]") or None, int(port))
-
-
-def _seed_bucket(value: object) -> object:
-    """`name`, `name:public`, `name:private` or {"name": …, "public": …}."""
-    if isinstance(value, str):
-        name, _, access = value.partition(":")
-        if access not in ("", "public", "private"):
-            raise ValueError(f"bucket {name}: after the colon stands public or private")
-        value = {"name": name, "public": access == "public"}
-    if isinstance(value, dict):
-        if not value.keys() <= {"name", "public"} or not isinstance(value.get("name"), str):
-            raise ValueError('a bucket is "name", "name:public" or {"name": …, "public": true}')
-        value = SeedBucket(value["name"], value.get("public", False))
-    if isinstance(value, SeedBucket):
-        try:
-            check_bucket_name(value.name)
-        except InvalidBucketName as error:
-            raise ValueError(f"bucket {value.name}: {error.detail}") from None
-    return value
-
-
-Url = Annotated[str, AfterValidator(_url)]
-Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_items)]
-Urls = Annotated[tuple[Url, ...], NoDecode, BeforeValidator(_items)]
-Networks = Annotated[
-    tuple[Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)], ...],
-    NoDecode,
-    BeforeValidator(_items),
-]
-Addresses = Annotated[tuple[Annotated[Address, BeforeValidator(_address)], ...], NoDecode, BeforeValidator(_items)]
-SeedBuckets = Annotated[
-    tuple[Annotated[SeedBucket, BeforeValidator(_seed_bucket)], ...],
-    NoDecode,
-    BeforeValidator(_items),
-]
 
 
 class Settings(BaseSettings):
@@ -185,6 +105,8 @@ class Settings(BaseSettings):
     """Age the oldest unsettled commit may reach."""
     trash_days: float = Field(1, ge=0, le=36_500, allow_inf_nan=False)
     """How long what was deleted or replaced can be brought back."""
+    upload_expiry_days: float = Field(7, gt=0, le=36_500, allow_inf_nan=False)
+    """How long an unfinished multipart or resumable upload is kept after its last piece."""
     feed_days: float = Field(7, ge=0, le=36_500, allow_inf_nan=False)
     """How long the change feed reaches back."""
     grace_seconds: int = Field(60, ge=60, le=86_400)
@@ -212,6 +134,8 @@ class Settings(BaseSettings):
     """The address clients reach the service by; signed links begin with it."""
     public_urls: Urls = ()
     """Further addresses of the same service."""
+    vhost_domains: Domains = Field((), validation_alias=AliasChoices("VHOST_DOMAINS", "MINIO_DOMAIN"))
+    """Domains under which a first label names an S3 bucket: `photos.s3.example.org`. Paths always work too."""
     base_url: Url | None = None
     """What permanent links begin with. None = the public URL."""
     cdn_url: Url | None = None
@@ -236,6 +160,20 @@ class Settings(BaseSettings):
         None, validation_alias=AliasChoices("STORAGE_SERVICE_API_KEY", "API_KEY")
     )
     """Key of the backend itself: may do everything."""
+    s3_root_access_key: str | None = Field(
+        None, validation_alias=AliasChoices("S3_ROOT_ACCESS_KEY", "MINIO_ROOT_USER"), pattern=f"^{ACCESS_KEY.pattern}$"
+    )
+    """S3 access key that may do everything; with S3_ROOT_SECRET_KEY."""
+    s3_root_secret_key: SecretStr | None = Field(
+        None, validation_alias=AliasChoices("S3_ROOT_SECRET_KEY", "MINIO_ROOT_PASSWORD")
+    )
+    """Its secret: at least 8 characters."""
+    storage_keys: SeedKeys = ()
+    """S3 access keys to make at the first start: `key:secret:owner:rw:bucket/prefix`, or JSON."""
+    s3_region: str | None = Field(None, pattern="^[A-Za-z0-9_-]{1,64}$")
+    """Region that S3 signatures must name. None = any; buckets then say us-east-1."""
+    sigv2_enabled: bool = True
+    """Whether S3 signatures of version 2 are accepted too; many clients still presign with it."""
     storage_admins: Words = ()
     """Ids or e-mail addresses of users who may do everything, spelled as in their tokens."""
     private_read: Literal["owner", "authenticated"] = "owner"
@@ -282,6 +220,20 @@ class Settings(BaseSettings):
             raise ValueError("ANON_KEY stands in web pages: it must differ from SECRET_KEY and STORAGE_SERVICE_API_KEY")
         return self
 
+    @model_validator(mode="after")
+    def _root_pair(self) -> Self:
+        if (self.s3_root_access_key is None) != (self.s3_root_secret_key is None):
+            raise ValueError("S3_ROOT_ACCESS_KEY and S3_ROOT_SECRET_KEY are set together")
+        return self
+
+    @property
+    def root_key(self) -> AccessKey | None:
+        """The root pair as a key of the service itself."""
+        if self.s3_root_access_key is None or self.s3_root_secret_key is None:
+            return None
+        secret = self.s3_root_secret_key.get_secret_value()
+        return AccessKey(self.s3_root_access_key, secret, SERVICE.subject, description="root")
+
     @property
     def permanent_url(self) -> str:
         """What permanent links begin with, without a slash at the end."""
@@ -327,6 +279,8 @@ def check_secret(settings: Settings, host: str) -> str | None:
         for name, secret, least in named
         if secret is not None and (fault := _weakness(secret.get_secret_value(), least))
     ]
+    if root := _root_weakness(settings):
+        faults.append(f"S3_ROOT_SECRET_KEY {root}")
     if not faults:
         return None
     advice = f"{'; '.join(faults)}. Make a new one with `openssl rand -base64 48`."
@@ -354,6 +308,15 @@ def _weakness(secret: str, least_bytes: int) -> str | None:
     if len(set(secret)) == 1:
         return "is one character repeated"
     return None
+
+
+def _root_weakness(settings: Settings) -> str | None:
+    secret = _reveal(settings.s3_root_secret_key)
+    if secret is None:
+        return None
+    if secret.lower() in KNOWN_ROOT or secret == settings.s3_root_access_key:
+        return "is a known example"
+    return f"is shorter than {MIN_ROOT_SECRET_CHARS} characters" if len(secret) < MIN_ROOT_SECRET_CHARS else None
 
 
 def _reveal(secret: SecretStr | None) -> str | None:

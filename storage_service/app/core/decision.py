@@ -8,10 +8,11 @@ from storage_service.app.core.errors import (
     KeyAlreadyExists,
     NoSuchBucket,
     NoSuchKey,
+    NothingToMatch,
     PreconditionFailed,
     QuotaExceeded,
 )
-from storage_service.app.core.objects import Bucket, Usage, Version, WriteConditions
+from storage_service.app.core.objects import Bucket, Part, Upload, Usage, Version, WriteConditions
 
 
 class Rows(Protocol):
@@ -36,6 +37,8 @@ class Rows(Protocol):
     def has_objects(self, bucket: int) -> bool: ...
     def has_body(self, sequence: int) -> bool: ...
     def is_used(self, once: str) -> bool: ...
+    def upload(self, upload_id: str) -> Upload | None: ...
+    def part(self, upload_id: str, number: int) -> Part | None: ...
 
 
 class Keeping(NamedTuple):
@@ -146,10 +149,16 @@ def check_conditions(
     meant = current if named is None else named if is_visible(named, now_ms) else None
     if conditions.must_be_new and current is not None:
         raise KeyAlreadyExists(key=current.key)
+    if conditions.if_match is not None and meant is None:
+        raise NothingToMatch("There is no object that If-Match could name")
     if conditions.if_match is not None and not _matches(conditions.if_match, meant):
         raise PreconditionFailed("The object is not the one named by If-Match")
     if conditions.if_none_match is not None and _matches(conditions.if_none_match, meant):
         raise PreconditionFailed("The object is one of those named by If-None-Match")
+    if conditions.at_second is not None and (meant is None or meant.at_ms // 1000 != conditions.at_second):
+        raise PreconditionFailed("The object was written at another time")
+    if conditions.size is not None and (meant is None or meant.size != conditions.size):
+        raise PreconditionFailed("The object has another size")
     if conditions.file_id is not None and (current is None or current.file_id != conditions.file_id):
         raise NoSuchKey("The file was replaced or deleted meanwhile")
     if conditions.version_id is not None and (head is None or head.version_id != conditions.version_id):

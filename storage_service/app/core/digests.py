@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from awscrt.checksums import crc64nvme
 
+from storage_service.app.core.checksums import KINDS, Algorithm, checksum
 from storage_service.app.core.errors import BadDigest
 from storage_service.app.core.objects import Digests
 
@@ -27,9 +28,12 @@ class Hasher:
     `update` of a large chunk lets other threads run, so it may be called in one.
     """
 
-    __slots__ = ("_crc", "_md5", "_sha256")
+    __slots__ = ("_algorithm", "_chosen", "_crc", "_md5", "_sha256")
 
-    def __init__(self, *, sha256: bool = True) -> None:
+    def __init__(self, *, sha256: bool = True, algorithm: Algorithm | None = None) -> None:
+        """`algorithm`: one more checksum, of the writer's choice."""
+        self._algorithm: Algorithm | None = algorithm
+        self._chosen = None if algorithm is None else KINDS[algorithm].begin()
         self._md5 = hashlib.md5(usedforsecurity=False)  # the ETag; not a proof against forgery
         self._sha256 = hashlib.sha256() if sha256 else None
         self._crc = 0
@@ -39,14 +43,19 @@ class Hasher:
         self._crc = crc64nvme(chunk, self._crc)
         if self._sha256 is not None:
             self._sha256.update(chunk)
+        if self._chosen is not None:
+            self._chosen.update(chunk)
 
     def finish(self) -> Digests:
         """Of all chunks so far; more may follow."""
         sha256 = None if self._sha256 is None else self._sha256.hexdigest()
-        return Digests(self._md5.hexdigest(), render_crc64nvme(self._crc), sha256)
+        digests = Digests(self._md5.hexdigest(), render_crc64nvme(self._crc), sha256)
+        if self._algorithm is None or self._chosen is None:
+            return digests
+        return digests._replace(checksums={self._algorithm: base64.b64encode(self._chosen.digest()).decode()})
 
 
-def digest_small(body: bytes, sha256: bool = True) -> Digests:
+def digest_small(body: bytes, sha256: bool = True, algorithm: Algorithm | None = None) -> Digests:
     """Digests of a small body that is in memory whole, for the event loop's thread.
 
     In pieces for which hashlib keeps the GIL: to give it up and win it back takes four times as long as hashing 4 KiB.
@@ -58,7 +67,10 @@ def digest_small(body: bytes, sha256: bool = True) -> Digests:
         md5.update(piece)
         if sha is not None:
             sha.update(piece)
-    return Digests(md5.hexdigest(), render_crc64nvme(crc64nvme(body)), None if sha is None else sha.hexdigest())
+    digests = Digests(md5.hexdigest(), render_crc64nvme(crc64nvme(body)), None if sha is None else sha.hexdigest())
+    if algorithm is None:
+        return digests
+    return digests._replace(checksums={algorithm: base64.b64encode(checksum(algorithm, body)).decode()})
 
 
 def render_crc64nvme(value: int) -> str:

@@ -1,6 +1,6 @@
 """What a delete does: a key's end, the end of one version, a marker. Part of `commit.decide`; pure."""
 
-from storage_service.app.core import sidecar
+from storage_service.app.core import locking, sidecar
 from storage_service.app.core.changes import DeleteObject, Outcome
 from storage_service.app.core.decision import Decision, check_conditions, dead_other, is_visible, own_file_id
 from storage_service.app.core.errors import NoSuchKey, NoSuchVersion
@@ -10,7 +10,7 @@ NOTHING = "{}"  # the journal's document of an end that has no sidecar of its ow
 
 
 def delete(change: DeleteObject, decision: Decision) -> None:
-    """Raises NoSuchBucket, NoSuchKey, NoSuchVersion, PreconditionFailed."""
+    """Raises NoSuchBucket, NoSuchKey, NoSuchVersion, PreconditionFailed, ObjectLocked."""
     bucket = decision.open_bucket(change.bucket)
     head = decision.rows.head(change.bucket, change.key)
     if change.version_id is not None:
@@ -28,6 +28,7 @@ def delete(change: DeleteObject, decision: Decision) -> None:
 
 
 def _end_head(change: DeleteObject, bucket: Bucket, head: Version, decision: Decision) -> None:
+    locking.check_removable(head, decision.moment.now_ms, bypass=change.bypass)
     sequence = decision.moment.next()
     decision.writes.dropped_heads.append((head.bucket, head.key))
     decision.writes.others.append(decision.bury(head, sequence, purge=change.purge))
@@ -98,6 +99,7 @@ def _delete_version(
         decision.writes.outcome = Outcome()
         return
     check_conditions(change.conditions, head, decision.moment.now_ms, version)
+    locking.check_removable(version, decision.moment.now_ms, bypass=change.bypass)
     sequence = decision.moment.next()
     is_head = head is not None and head.version_id == version.version_id
     if is_head:

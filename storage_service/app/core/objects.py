@@ -3,14 +3,15 @@
 import os
 import re
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple, TypeVar
 from uuid import UUID
 
 from storage_service.app.core.errors import InvalidBucketName, InvalidKey
 
 Versioning = Literal["off", "on", "suspended"]
+Derived = TypeVar("Derived")
 
 MAX_KEY_BYTES = 1024  # S3's limit. Source: AWS "Creating object key names".
 BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
@@ -18,6 +19,7 @@ BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
 # Bits of a version's `flags`.
 NULL_VERSION = 1  # written while versioning was off or suspended
 DELETE_MARKER = 2  # a sidecar without a blob
+NULL_ID = "null"  # names the version of a key that bears NULL_VERSION, wherever a version id may stand
 
 TAKEN_MS = 0  # `due_ms` of a dead version whose files are being removed: nobody may copy it any more
 
@@ -93,6 +95,8 @@ class BucketOptions:
     quota_objects: int | None = None
     max_object_bytes: int | None = None
     allowed_types: tuple[str, ...] = ()  # `image/png`, `image/*`; empty = all
+    # What S3 calls sub-resources, as JSON by name: policy, cors, tags, acl, object_lock … An absent one is not set.
+    config: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,15 @@ class Bucket:
     created_ms: int
     updated_ms: int
     options: BucketOptions = BucketOptions()
+    _derived: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def derived(self, make: "Callable[[Bucket], Derived]") -> Derived:
+        """What `make` makes of this bucket, made once: a bucket is read anew for each of its generations."""
+        try:
+            found: Derived = self._derived[make]
+        except KeyError:
+            found = self._derived[make] = make(self)
+        return found
 
 
 class BlobName(NamedTuple):
@@ -160,6 +173,8 @@ class WriteConditions(NamedTuple):
     must_be_new: bool = False  # `overwrite=false`: 409 instead of 412
     file_id: str | None = None  # the key must still hold this file (a route that named it by id)
     version_id: str | None = None  # the current version must still be this one (jobs)
+    at_second: int | None = None  # it must have been written in this second since 1970
+    size: int | None = None  # it must have so many bytes
 
 
 ANY_WRITE = WriteConditions()
@@ -180,6 +195,10 @@ class Attributes(NamedTuple):
     tags: Mapping[str, str] = NOTHING
     expires_ms: int | None = None
     owner: str = ""  # the uploader
+    lock: Mapping[str, Any] = NOTHING  # see `core.locking`
+    expires: str | None = None  # the Expires header, as it was sent: for caches, and not when the object ends
+    website_redirect: str | None = None
+    acl: Sequence[Any] = ()  # as `core.grants` renders it; empty = the owner alone
 
 
 class Digests(NamedTuple):
@@ -188,6 +207,7 @@ class Digests(NamedTuple):
     md5: str
     crc64nvme: str
     sha256: str | None = None
+    checksums: Mapping[str, str] = NOTHING  # what the writer chose, base64 by S3's name of the algorithm
 
 
 class Usage(NamedTuple):
@@ -225,6 +245,27 @@ class ListQuery:
 
 
 @dataclass(frozen=True, slots=True)
+class VersionQuery:
+    """One page of all versions, by key and from the newest to the oldest. `after` and `after_version` (a version of
+    that key, or `null`) are exclusive: the cursor of the page before."""
+
+    prefix: str = ""
+    delimiter: str = ""
+    after: str = ""
+    after_version: str = ""
+    limit: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class VersionListing:
+    """A page: versions and markers, each with whether it is its key's newest; `truncated` = there is more."""
+
+    versions: tuple[tuple[Version, bool], ...]
+    prefixes: tuple[str, ...] = ()
+    truncated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class PageQuery:
     """A sorted, searched page by offset. `search` is a part of the key, case ignored."""
 
@@ -257,3 +298,40 @@ class ChangeRecord:
     version_id: str | None
     op: str
     actor: str
+
+
+UploadKind = Literal["multipart", "resumable", "partial"]  # partial: a piece that others are joined with (tus)
+UploadPhase = Literal["open", "done", "aborted"]
+
+
+class Upload(NamedTuple):
+    """An upload in pieces, a row of the catalog. `doc`: what was said when it began, as JSON text."""
+
+    id: str
+    bucket: int
+    key: str
+    version_id: str  # of the object to come, fixed from the start: whoever completes it twice makes one
+    kind: UploadKind
+    phase: UploadPhase
+    at_ms: int
+    expires_ms: int  # pushed on by every piece
+    size: int  # bytes of its pieces: what it counts in usage; of a resumable one the offset
+    stamp: int  # grows with every piece
+    length: int | None  # bytes announced for a resumable one; None = not yet
+    digest: str  # of a resumable one so far: see `uploads`
+    doc: str
+    ended_ms: int | None = None
+    result: str | None = None  # once done: what a repeated completion is told, as JSON text
+
+
+class Part(NamedTuple):
+    """One stored part, a row of the catalog. Of a number sent twice the later attempt counts."""
+
+    upload: str
+    number: int
+    attempt: str
+    size: int
+    etag: str  # MD5, hex
+    crc64nvme: str  # base64
+    checksum: str  # base64, by the upload's own algorithm; empty where it has none
+    at_ms: int

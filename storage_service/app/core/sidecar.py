@@ -36,6 +36,8 @@ def render_doc(attributes: Attributes, digests: Digests, copied_from: str | None
     for name in OPTIONAL_FIELDS:
         if value := getattr(attributes, name):
             doc[name] = value
+    if digests.checksums:
+        doc["checksums"] = digests.checksums
     if copied_from:
         doc["copied_from"] = copied_from
     return orjson.dumps(doc).decode()
@@ -44,7 +46,7 @@ def render_doc(attributes: Attributes, digests: Digests, copied_from: str | None
 def digests_of(version: Version) -> Digests:
     """The checksums in a version's doc. `md5` is the ETag, where that is one."""
     doc = orjson.loads(version.doc)
-    return Digests(version.etag, doc.get("crc64nvme", ""), doc.get("sha256"))
+    return Digests(version.etag, doc.get("crc64nvme", ""), doc.get("sha256"), doc.get("checksums", {}))
 
 
 OPTIONAL_FIELDS = (
@@ -54,6 +56,10 @@ OPTIONAL_FIELDS = (
     "content_disposition",
     "content_encoding",
     "content_language",
+    "expires",
+    "website_redirect",
+    "acl",
+    "lock",
 )
 MARKER_DOC = "{}"
 
@@ -66,7 +72,7 @@ def compose(version: Version, bucket_uuid: str) -> str:
         f'"etag":"{version.etag}","at_ms":{version.at_ms},"mtime_ns":{_number(version.mtime_ns)},'
         f'"expires_ms":{_number(version.expires_ms)},"sequence":{version.sequence},'
         f'"meta_sequence":{version.meta_sequence},"null_version":{"true" if version.is_null else "false"},'
-        f'"delete_marker":{"true" if version.is_marker else "false"},"lock":null,"encryption":null,'
+        f'"delete_marker":{"true" if version.is_marker else "false"},"lock":{_lock(version.doc)},"encryption":null,'
     )
     if version.gone_sequence is not None:
         text += (
@@ -74,6 +80,11 @@ def compose(version: Version, bucket_uuid: str) -> str:
             f'"removed_due_ms":{version.due_ms},'
         )
     return f'{text}"doc":{version.doc}}}'
+
+
+def _lock(doc: str) -> str:
+    """As JSON. Nearly no version has one: those are not parsed."""
+    return "null" if '"lock":{' not in doc else orjson.dumps(orjson.loads(doc).get("lock")).decode()
 
 
 def _number(value: int | None) -> str:
@@ -145,6 +156,7 @@ OPTION_NAMES = tuple(BucketOptions.__dataclass_fields__)
 def render_options(options: BucketOptions) -> dict[str, Any]:
     record = {name: getattr(options, name) for name in OPTION_NAMES}
     record["allowed_types"] = list(options.allowed_types)
+    record["config"] = dict(options.config)
     return record
 
 

@@ -25,7 +25,7 @@ from storage_service.app.core.changes import (
 from storage_service.app.core.commit import BucketLeaving, SourceSettled
 from storage_service.app.core.decision import is_visible
 from storage_service.app.core.downloads import Asked, Download, Loader, Precheck
-from storage_service.app.core.errors import NoSuchBucket, NoSuchKey, NoSuchVersion
+from storage_service.app.core.errors import NoSuchBucket, NoSuchKey, NoSuchVersion, StorageError
 from storage_service.app.core.lanes import Lane, Together
 from storage_service.app.core.objects import (
     ANY_WRITE,
@@ -39,6 +39,8 @@ from storage_service.app.core.objects import (
     PageQuery,
     Usage,
     Version,
+    VersionListing,
+    VersionQuery,
     WriteConditions,
     check_bucket_name,
     check_key,
@@ -88,6 +90,10 @@ class ObjectStore:
         if found is None:
             raise NoSuchBucket(f"Bucket '{name}' not found", bucket=name)
         return found
+
+    def peek(self, name: str) -> Bucket | None:
+        """The bucket of this name or id as it was last read: for what may be a moment late."""
+        return self._by_name.get(name) or self._by_uuid.get(name)
 
     async def list_buckets(self) -> list[Bucket]:
         """All open buckets, by name. Who may see which is the door's question to `authorize`."""
@@ -143,6 +149,10 @@ class ObjectStore:
         """Refuse early, before a body is read, what can be refused. `size` in bytes, None where it is not known."""
         self._writer.admit(bucket, check_key(key), size, content_type)
 
+    def most_bytes(self, bucket: Bucket) -> int:
+        """The largest object this bucket takes."""
+        return self._writer.most_bytes(bucket)
+
     async def put_object(self, bucket: Bucket, key: str, body: AsyncIterator[bytes], options: PutOptions) -> Outcome:
         """Store the body as the key's new current version. On return it survives what the durability mode promises.
 
@@ -187,15 +197,32 @@ class ObjectStore:
                 options.conditions,
                 options.purge,
                 options.missing_ok,
+                options.bypass,
             )
         )
+
+    async def delete_objects(
+        self, bucket: Bucket, wanted: Sequence[tuple[str, "DeleteOptions"]], actor: str
+    ) -> list[Outcome | StorageError]:
+        """Many keys in few commits; what became of each, in their order."""
+        commits = [self.delete_object(bucket, key, actor, options) for key, options in wanted]
+        found = await asyncio.gather(*commits, return_exceptions=True)
+        return [_outcome_or_error(result) for result in found]
 
     async def patch_object(
         self, bucket: Bucket, key: str, fields: Mapping[str, Any], actor: str, options: "PatchOptions"
     ) -> Version:
         """Change what the sidecar says of a version. Raises NoSuchKey, NoSuchVersion, PreconditionFailed."""
         change = PatchObject(
-            bucket.id, key, fields, actor, now_ms(), options.version_id, options.merge, options.conditions
+            bucket.id,
+            key,
+            fields,
+            actor,
+            now_ms(),
+            options.version_id,
+            options.merge,
+            options.conditions,
+            options.bypass,
         )
         return _version_in(await self._catalog.commit(change))
 
@@ -245,6 +272,10 @@ class ObjectStore:
         """One page of current objects in the byte order of keys."""
         return await self._scan.run(self._catalog.list_keys, bucket.id, query, now_ms())
 
+    async def list_object_versions(self, bucket: Bucket, query: VersionQuery) -> VersionListing:
+        """One page of all versions and markers of all keys."""
+        return await self._scan.run(self._catalog.list_versions, bucket.id, query, now_ms())
+
     async def page_objects(self, bucket: Bucket, query: PageQuery) -> tuple[list[Version], int]:
         """A sorted, searched page by offset, and how many there are in all."""
         return await self._scan.run(self._catalog.page, bucket.id, query, now_ms())
@@ -260,19 +291,23 @@ class ObjectStore:
 
 @dataclass(frozen=True, slots=True)
 class DeleteOptions:
+    """`bypass`: of a lock in governance mode; the door has asked whether the caller may."""
+
     version_id: str | None = None
     conditions: WriteConditions = ANY_WRITE
     purge: bool = False
     missing_ok: bool = False
+    bypass: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class PatchOptions:
-    """`merge`: metadata is merged into what is there, else it replaces it."""
+    """`merge`: metadata is merged into what is there, else it replaces it. `bypass`: as in `DeleteOptions`."""
 
     version_id: str | None = None
     merge: bool = False
     conditions: WriteConditions = ANY_WRITE
+    bypass: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +323,7 @@ class Copying:
     owner: str = ""
     conditions: WriteConditions = ANY_WRITE
     move: bool = False
+    checksums: Mapping[str, str] | None = None  # other ones than the source has
 
 
 def attributes_of(version: Version) -> Attributes:
@@ -303,6 +339,9 @@ def attributes_of(version: Version) -> Attributes:
         content_disposition=doc.get("content_disposition"),
         content_encoding=doc.get("content_encoding"),
         content_language=doc.get("content_language"),
+        expires=doc.get("expires"),
+        website_redirect=doc.get("website_redirect"),
+        acl=doc.get("acl", ()),
     )
 
 
@@ -314,7 +353,12 @@ def _copy_draft(copying: Copying, source: Version) -> Version:
     doc = orjson.loads(source.doc)
     attributes = copying.attributes or attributes_of(source)._replace(owner=copying.owner or doc.get("owner", ""))
     at_ms = now_ms()
-    text = orjson.loads(sidecar.render_doc(attributes, sidecar.digests_of(source)))
+    digests = sidecar.digests_of(source)
+    if copying.checksums is not None:
+        digests = digests._replace(checksums=copying.checksums)
+    text = orjson.loads(sidecar.render_doc(attributes, digests))
+    if "parts" in doc and not copying.checksums:
+        text["parts"] = doc["parts"]
     text["copied_from"] = f"{copying.source.uuid}/{source.version_id}"
     return Version(
         copying.target.id,
@@ -342,6 +386,12 @@ def _link(blobs: Blobs, source: BlobName, target: BlobName) -> bool:
 
 def _versions(catalog: Catalog, bucket: int, key: str, trash: bool) -> Sequence[Version]:
     return catalog.versions(bucket, key, trash=trash)
+
+
+def _outcome_or_error(result: Outcome | BaseException) -> Outcome | StorageError:
+    if isinstance(result, Outcome | StorageError):
+        return result
+    raise result
 
 
 def _bucket_in(outcome: Outcome) -> Bucket:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from storage_service.app.core.backend import Blobs, Catalog, Staged, Volume
 from storage_service.app.core.changes import Outcome, PutVersion
+from storage_service.app.core.checksums import Algorithm
 from storage_service.app.core.digests import Hasher, Wanted, check_digests, digest_small
 from storage_service.app.core.errors import (
     EntityTooLarge,
@@ -36,6 +37,8 @@ FREE_SPACE_SECONDS = 1.0  # how long a look at the free space holds
 
 # Decides the final attributes once the first bytes are known (a type that nobody declared).
 Describe = Callable[[bytes], Attributes]
+# Refuses a body by its digests: raises, and nothing is stored.
+Verify = Callable[[Digests], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,8 @@ class PutOptions(NamedTuple):
     once: str | None = None
     once_until_ms: int = 0
     finish: Callable[[Attributes], Attributes] | None = None  # at the body's end: a form's later fields
+    algorithm: Algorithm | None = None  # a checksum to compute and keep besides
+    verify: Verify | None = None  # at the body's end: what was announced behind it, too
 
 
 class Writer:
@@ -86,7 +91,7 @@ class Writer:
         """
         if not self._volume.is_ready():
             raise ServiceUnavailable(self._volume.why_not())
-        most = self._most_bytes(bucket)
+        most = self.most_bytes(bucket)
         if size is not None and size > most:
             raise EntityTooLarge(
                 f"The body of {size} bytes is larger than the {most} allowed", bucket=bucket.name, key=key
@@ -95,7 +100,8 @@ class Writer:
             check_type(bucket, content_type)
         self._check_space(size or 0)
 
-    def _most_bytes(self, bucket: Bucket) -> int:
+    def most_bytes(self, bucket: Bucket) -> int:
+        """The largest object this bucket takes."""
         own = bucket.options.max_object_bytes
         return self._limits.max_object_bytes if own is None else min(own, self._limits.max_object_bytes)
 
@@ -137,13 +143,13 @@ class Writer:
 
     async def _put_small(self, bucket: Bucket, key: str, body: bytes, options: PutOptions) -> Outcome:
         self._check_size(bucket, len(body), options)
-        digests = digest_small(body, options.sha256)
+        digests = digest_small(body, options.sha256, options.algorithm)
         attributes = self._attributes(bucket, body, options)
         draft = self._draft(bucket, key, len(body), digests, attributes, options)
         return await self._catalog.commit(_change(draft, body, options))
 
     def _check_size(self, bucket: Bucket, size: int, options: PutOptions) -> None:
-        most = self._most_bytes(bucket)
+        most = self.most_bytes(bucket)
         if options.max_bytes is not None:
             most = min(most, options.max_bytes)
         if size > most:
@@ -162,6 +168,8 @@ class Writer:
     ) -> Version:
         if options.wanted is not None:
             check_digests(digests, options.wanted)
+        if options.verify is not None:
+            options.verify(digests)
         at_ms = now_ms()
         return Version(
             bucket.id,
@@ -213,7 +221,7 @@ class Writer:
     async def _receive(
         self, bucket: Bucket, staged: Staged, pieces: list[bytes], rest: AsyncIterator[bytes], options: PutOptions
     ) -> tuple[int, Digests]:
-        hasher = Hasher(sha256=options.sha256)
+        hasher = Hasher(sha256=options.sha256, algorithm=options.algorithm)
         size = len(pieces[0])
         self._check_size(bucket, size, options)
         await self._disk.run(_absorb, hasher, staged, pieces.pop())

@@ -1,10 +1,13 @@
-"""Cross-origin answers for browsers: any origin by default, never with credentials (contract §2).
+"""Cross-origin answers for browsers: by the bucket's own rules, else any origin by default (contract §2).
 
 Source: Fetch standard.
 """
 
 import re
 
+from storage_service.app.core.errors import AccessForbidden
+from storage_service.app.core.objects import Bucket
+from storage_service.app.edge.cors_rules import answer_headers, preflight_headers, rules_of
 from storage_service.app.edge.request import Headers, Message, Request, Send
 from storage_service.app.edge.respond import send_empty
 
@@ -31,8 +34,10 @@ class Cors:
         self._any = "*" in origins
         self._origins = frozenset(origin.rstrip("/").lower().encode() for origin in origins)
 
-    def headers(self, request: Request) -> Headers:
+    def headers(self, request: Request, bucket: Bucket | None = None) -> Headers:
         """What to add to any answer. Nothing but Vary where the origin is not allowed."""
+        if bucket is not None and (rules := rules_of(bucket)) is not None:
+            return answer_headers(rules, request)
         if self._any:
             return ANY
         exposed = (b"access-control-expose-headers", EXPOSED)
@@ -78,9 +83,15 @@ class Cors:
             vary,
         )
 
-    async def preflight(self, request: Request) -> None:
-        """Answers 204."""
-        await send_empty(request.send, 204, self.preflight_headers(request))
+    async def preflight(self, request: Request, bucket: Bucket | None = None) -> None:
+        """Answers 204; 200 where the bucket has rules of its own. Raises: AccessForbidden where none of them fits."""
+        if bucket is None or (rules := rules_of(bucket)) is None:
+            await send_empty(request.send, 204, self.preflight_headers(request))
+            return
+        found = preflight_headers(rules, request)
+        if found is None:
+            raise AccessForbidden("CORSResponse: This CORS request is not allowed.", bucket=bucket.name)
+        await send_empty(request.send, 200, found)
 
 
 def is_preflight(request: Request) -> bool:

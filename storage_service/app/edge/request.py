@@ -1,7 +1,7 @@
 """One ASGI request, read lazily: a hot route looks at four headers and must not pay for twenty."""
 
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote_to_bytes
 
@@ -63,6 +63,11 @@ class Request:
         if self._headers is None:
             self._headers = dict(reversed(self.scope["headers"]))
         return self._headers
+
+    def add_headers(self, more: Iterable[tuple[bytes, bytes]]) -> None:
+        """Headers that stood elsewhere, as in a presigned URL; one that was sent stands."""
+        self.scope["headers"] = [*self.scope["headers"], *more]
+        self._headers = None
 
     def header(self, name: bytes) -> str | None:
         """The first value of the header, as Latin-1. None if it does not stand."""

@@ -48,6 +48,8 @@ def credentials() -> list[Credential]:
         Credential("SECRET_KEY_PREVIOUS", "the old one: still accepted", _plain(settings.secret_key_previous)),
         Credential("ANON_KEY", "public: for web pages", _plain(settings.anon_key)),
         Credential("STORAGE_SERVICE_API_KEY", "the backend: everything", _plain(settings.storage_service_api_key)),
+        Credential("S3_ROOT_ACCESS_KEY", "S3 clients: everything", settings.s3_root_access_key),
+        Credential("S3_ROOT_SECRET_KEY", "its secret", _plain(settings.s3_root_secret_key)),
     ]
 
 

@@ -25,6 +25,7 @@ def render(settings: Settings, warning: str | None) -> str:
         f"  files in       {settings.storage_path}   ({settings.durability}, {workers})",
         f"  ANON_KEY       {_shown(settings.anon_key)}",
         f"  service key    {_hidden(settings.storage_service_api_key)}",
+        f"  S3 root key    {settings.s3_root_access_key or 'not set: see `storage keys create`'}",
         "",
         f"Try, in another terminal in {Path.cwd()}:",
         *(f"  {line}" for line in to_try(url)),

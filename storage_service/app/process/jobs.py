@@ -12,6 +12,8 @@ from storage_service.app.backends.garbage import Garbage
 from storage_service.app.backends.recovery import sweep_staging
 from storage_service.app.backends.settle import MOST_ROWS
 from storage_service.app.backends.upkeep import Upkeep
+from storage_service.app.backends.upload_files import LocalUploads
+from storage_service.app.backends.upload_garbage import UploadGarbage
 from storage_service.app.backends.volume import Layout, VolumeRefused, try_lock
 from storage_service.app.core.objects import now_ms
 from storage_service.app.group import group_id, join
@@ -76,9 +78,14 @@ def _timers(plan: Plan, keeper: Keeper) -> list[Timer]:
         plan.keeping,
     )
     upkeep.recount()
+    files = LocalUploads(str(keeper.layout.uploads), keeper.blobs, "")  # nothing is staged here
+    uploads = UploadGarbage(keeper.catalog, files, keeper.blobs, plan.keeping)
     return [
         Timer(1.0, upkeep.expire, deletes=True),
         Timer(2.0, garbage.run, deletes=True),
+        Timer(1.0, lambda _: uploads.clear()),
+        Timer(5.0, uploads.expire, deletes=True),
+        Timer(60.0, uploads.sweep, deletes=True),
         Timer(5.0, lambda _: _sweep(keeper)),
         Timer(5.0, lambda now: upkeep.keep_reserve(plan.reserve_bytes, now)),
         Timer(10.0, lambda _: upkeep.recount()),

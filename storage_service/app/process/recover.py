@@ -42,8 +42,8 @@ def recover(plan: Plan, shared: words.Shared, *, thorough: bool = False) -> Keep
 def _make_whole(plan: Plan, layout: Layout, shared: words.Shared, *, thorough: bool) -> bool:
     """Whether the catalog had to be rebuilt."""
     verdict = examine(layout, thorough=thorough)
-    if verdict == "fresh":
-        make_fresh(layout)
+    if verdict in {"fresh", "whole"}:
+        make_fresh(layout)  # of one that is whole: the tables that newer releases added
     elif verdict != "whole":
         log.error("catalog: %s; it is set aside and rebuilt from the sidecars", verdict)
         rebuild(plan, shared, salvage=verdict == "damaged")

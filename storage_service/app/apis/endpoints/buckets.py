@@ -120,6 +120,8 @@ async def delete(
     """Refused while it holds files, unless `force` or the operator's choice says otherwise."""
     found = await call.bucket(bucket)
     cascade = force or call.context.options.bucket_delete == "cascade"
+    if cascade:
+        await call.bucket(bucket, "delete_object", key="")  # whom a policy lets end the bucket may not empty it
     await call.store.delete_bucket(found, call.actor, force=cascade)
     return Response(status_code=204)
 

@@ -47,7 +47,7 @@ async def move(call: Call, body: CopyIn) -> Response:
 
 
 async def _copy(call: Caller, body: CopyIn, *, move: bool) -> Response:
-    target = await call.bucket(body.target.bucket)
+    target = await call.bucket(body.target.bucket, key=body.target.key)
     source = await _source(call, body, move=move)
     attributes = attributes_of(source.version)
     if not move:  # a copy is its maker's: the source's uploader gets no say in it
@@ -103,7 +103,7 @@ async def _commit(call: Caller, copying: Copying) -> Response:
 @allow("write_object_meta")
 async def restore(call: Call, bucket: BucketName, key: KeyOrId, body: RestoreIn | None = None) -> Response:
     """The version named, else the newest that is not current, becomes the current one again."""
-    found = await call.bucket(bucket)
+    found = await call.bucket(bucket, key=key)
     version = await _earlier(call, found, key, body.version_id if body else None)
     copying = Copying(
         found,

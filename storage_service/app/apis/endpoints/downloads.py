@@ -15,14 +15,17 @@ from storage_service.app.apis.endpoints.download_head import (
 )
 from storage_service.app.apis.hot import Target
 from storage_service.app.apis.resolve import no_such_version
-from storage_service.app.core.downloads import Download
+from storage_service.app.core import protection
+from storage_service.app.core.downloads import Download, Precheck
 from storage_service.app.core.errors import NoSuchBucket, NoSuchKey, NoSuchVersion, NotModified, StorageError
+from storage_service.app.core.gate import Passage, pass_gate, same_as
 from storage_service.app.core.links import LinkGrant
 from storage_service.app.core.objects import Bucket, Span, Version, is_uuid
 from storage_service.app.core.security import Principal, authorize
 from storage_service.app.edge.accel import keep
 from storage_service.app.edge.conditions import Conditions, check, if_range_holds, parse_conditions
 from storage_service.app.edge.deliver import deliver
+from storage_service.app.edge.facts import facts_of
 from storage_service.app.edge.ranges import content_range, parse_range
 from storage_service.app.edge.request import Request
 from storage_service.app.edge.respond import send_empty
@@ -54,6 +57,19 @@ class Guard:
     def __call__(self, version: Version) -> None:
         self.version = version
         check(self.conditions, version.etag, version.at_ms, self.method)
+
+
+def _prechecks(decided: Version | None, guard: Guard | None) -> Precheck | None:
+    """What must hold of the version found, before a byte of it is read."""
+    if decided is None:
+        return guard
+
+    def check_both(version: Version) -> None:
+        same_as(decided, version)
+        if guard is not None:
+            guard(version)
+
+    return check_both
 
 
 class Downloads:
@@ -128,16 +144,26 @@ class Downloads:
 
     async def _read(self, asked: Asked, bucket: Bucket, key: str) -> Download | Version:
         # Before the look-up: who may not read must not learn what is there.
-        authorize(asked.principal, "read_object", bucket, key, self._rules)
+        decided = await self._admit(asked, bucket, key)
         guard = asked.guard
         if guard is not None:
             guard.bucket = bucket
         if asked.request.method != "HEAD":
-            return await self._store.get_object(bucket, key, asked.version_id, guard)
+            return await self._store.get_object(bucket, key, asked.version_id, _prechecks(decided, guard))
         version = await self._store.head_object(bucket, key, asked.version_id)
+        same_as(decided, version)
         if guard is not None:
             guard(version)
         return version
+
+    async def _admit(self, asked: Asked, bucket: Bucket, key: str) -> Version | None:
+        """The version whose own ACL or tags let the caller in, if they did. Raises: Unauthenticated, AccessDenied."""
+        if bucket.options.public and not bucket.options.config:  # hot: nothing of the object can change the answer
+            authorize(asked.principal, "read_object", bucket, key, self._rules)
+            return None
+        asking = protection.Asked(facts=facts_of(asked.request))
+        passage = Passage(asked.principal, "read_object", bucket, key, asked.version_id, self._rules, asking)
+        return await pass_gate(self._store, passage)
 
     async def _by_id(self, asked: Asked, bucket: Bucket | None) -> tuple[Bucket, str] | None:
         """Bucket and key of a file named by its id: ours, or one the backend knows.

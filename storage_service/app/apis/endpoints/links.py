@@ -34,7 +34,7 @@ router = APIRouter(route_class=DoorRoute, strict_content_type=False, tags=["link
 async def sign_upload(call: Call, bucket: BucketName, key: KeyOrId, body: UploadLinkIn | None = None) -> Response:
     """Whoever has it may send the bytes, with no other credential."""
     wanted = body or UploadLinkIn()
-    found = await call.bucket(bucket)
+    found = await call.bucket(bucket, key=key)
     grant = LinkGrant(
         found.uuid,
         check_key(key),
@@ -81,7 +81,7 @@ async def sign_download(call: Call, bucket: BucketName, key: KeyOrId, body: Down
 @allow("sign_upload")
 async def initiate_upload(call: Call, body: InitiateIn) -> Response:
     """Nothing is stored until the bytes arrive. The link carries the metadata; `fields` say it again in a form."""
-    found = await call.bucket(body.bucket_id)
+    found = await call.bucket(body.bucket_id, key=body.filename)
     grant = LinkGrant(
         found.uuid,
         check_key(body.filename),

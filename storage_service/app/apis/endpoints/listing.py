@@ -186,6 +186,7 @@ async def list_versions(
     if trash:
         await call.bucket(bucket, "delete_object")
     name = await _key_of(call, found, key)
+    await call.bucket(bucket, key=name)  # policies speak of keys
     versions = await call.store.list_versions(found, name, trash=trash)
     if not versions:
         raise no_such_file(found, key)

@@ -13,12 +13,13 @@ from storage_service.app.apis.endpoints.upload_plan import (
     put_options,
 )
 from storage_service.app.apis.hot import Target
-from storage_service.app.apis.resolve import find_file, in_words, open_bucket
+from storage_service.app.apis.resolve import Asking, find_file, in_words, named_bucket
 from storage_service.app.core.errors import AccessDenied, KeyAlreadyExists, NoSuchKey
 from storage_service.app.core.objects import Bucket, Version, check_key, is_uuid
-from storage_service.app.core.security import Principal, authorize
+from storage_service.app.core.security import Principal
 from storage_service.app.core.writing import PutOptions
 from storage_service.app.edge.body import Body, body_of
+from storage_service.app.edge.facts import facts_of
 from storage_service.app.edge.forms import is_form
 from storage_service.app.edge.request import Request
 from storage_service.app.edge.respond import JSON, send_bytes
@@ -37,19 +38,21 @@ class Uploads:
         self._store = context.store
         self._access = context.access
         self._links = context.links
-        self._rules = context.rules
         self._names = context.names
         self._direct_enabled = context.options.upload_direct
 
     async def form(self, request: Request, target: Target) -> None:
         """POST /files/upload: a new file by default; its key from query, field or file name."""
         principal = await self._access.resolve(request.scope["headers"])
-        bucket = await open_bucket(self._context, principal, "write_object", target.bucket)
+        asking = self._asking(request, principal)
+        bucket = await named_bucket(asking, target.bucket)
+        if not bucket.options.config.get("policy"):  # a policy speaks of keys: it is asked once the key is known
+            asking.authorize(bucket, None)
         if not is_form(request):
             raise no_file()
         file = await open_file(request)
         try:
-            plan = self._plan(request, principal, bucket, file)
+            plan = self._plan(request, asking, bucket, file)
             await self._put_form(request, plan, file)
         finally:
             file.close()
@@ -59,12 +62,13 @@ class Uploads:
         if not self._direct_enabled:
             raise AccessDenied("Uploads without a signed link are turned off")
         principal = await self._access.resolve(request.scope["headers"])
-        bucket = await open_bucket(self._context, principal, "write_object", target.bucket)
-        authorize(principal, "write_object", bucket, target.key, self._rules)
+        asking = self._asking(request, principal)
+        bucket = await named_bucket(asking, target.bucket)
+        asking.authorize(bucket, target.key)
         key, file_id = target.key, None
         if len(key) == UUID_CHARS and is_uuid(key):
             key, file_id = await self._named(bucket, key)
-            authorize(principal, "write_object", bucket, key, self._rules)
+            asking.authorize(bucket, key)
         await self._receive(request, Plan(bucket, key, principal, file_id=file_id))
 
     async def signed(self, request: Request, target: Target) -> None:
@@ -74,7 +78,7 @@ class Uploads:
         """
         grant = self._links.verify(target.token, time.time())
         bucket = await self._store.bucket(target.bucket)
-        authorize(grant.principal, "write_object", bucket, target.key, self._rules)
+        self._asking(request, grant.principal).authorize(bucket, target.key)
         if request.method == "POST" and not is_form(request):
             raise no_file()
         plan = Plan(bucket, target.key, grant.principal, not grant.overwrite, grant=grant)
@@ -88,15 +92,18 @@ class Uploads:
             return key, None
         return file.key, file.file_id
 
-    def _plan(self, request: Request, principal: Principal, bucket: Bucket, file: FormFile) -> Plan:
+    def _asking(self, request: Request, principal: Principal) -> Asking:
+        return Asking(self._context, principal, "write_object", facts_of(request))
+
+    def _plan(self, request: Request, asking: Asking, bucket: Bucket, file: FormFile) -> Plan:
         """Raises: InvalidArgument for an unusable file name, InvalidKey, ValidationFailed."""
         query = request.query
         asked = query.get("overwrite") or file.fields.get("overwrite")
         # If-Match speaks of a version that is there: it asks for an overwrite.
         overwrite = parse_truth(asked) if asked else b"if-match" in request.headers
         key = query.get("key") or file.fields.get("key") or key_of_filename(file.start.filename)
-        plan = Plan(bucket, check_key(key), principal, must_be_new=not overwrite)
-        authorize(principal, "write_object", bucket, key, self._rules)
+        plan = Plan(bucket, check_key(key), asking.principal, must_be_new=not overwrite)
+        asking.authorize(bucket, key)
         file.refuse_late(partial(check_late, plan, frozenset(query)))
         return plan
 

@@ -7,8 +7,16 @@ import apsw
 import orjson
 
 from storage_service.app.backends.catalog.rows import SELECT_BUCKET, bucket_of
-from storage_service.app.backends.catalog.schema import COLUMNS, DEAD_COLUMNS, MOST_FAILURES, connect, version_of
-from storage_service.app.core.objects import Bucket, Version
+from storage_service.app.backends.catalog.schema import (
+    COLUMNS,
+    DEAD_COLUMNS,
+    MOST_FAILURES,
+    PART_COLUMNS,
+    UPLOAD_COLUMNS,
+    connect,
+    version_of,
+)
+from storage_service.app.core.objects import Bucket, Part, Upload, Version
 
 ROWS_AT_ONCE = 1_000
 _HEADS = f"SELECT {COLUMNS},NULL,NULL,NULL FROM objects"
@@ -84,6 +92,20 @@ class Auditor:
     def heads(self, bucket: int, keys: Sequence[str]) -> dict[str, Version]:
         sql = f"{_HEADS} WHERE bucket=? AND key IN (SELECT value FROM json_each(?))"
         return {version.key: version for version in self._page(sql, (bucket, orjson.dumps(keys).decode()))}
+
+    # Uploads in pieces ------------------------------------------------------------------------------------------
+
+    def uploads(self) -> list[Upload]:
+        """All that have a row, by id."""
+        return [Upload(*row) for row in self._connection.execute(f"SELECT {UPLOAD_COLUMNS} FROM uploads ORDER BY id")]
+
+    def upload(self, upload_id: str) -> Upload | None:
+        row = self._connection.execute(f"SELECT {UPLOAD_COLUMNS} FROM uploads WHERE id=?", (upload_id,)).fetchone()
+        return Upload(*row) if row else None
+
+    def parts(self, upload_id: str) -> list[Part]:
+        sql = f"SELECT {PART_COLUMNS} FROM parts WHERE upload=? ORDER BY number"
+        return [Part(*row) for row in self._connection.execute(sql, (upload_id,))]
 
     # What is owed -----------------------------------------------------------------------------------------------
 

@@ -201,7 +201,7 @@ class Committer:
         start = last_sequence(self._connection)
         moment = Moment(now_ms(), start, self._keeping)
         rows = Transaction(self._connection, self._bucket)
-        rows.prefetch([_place(change) for change in changes if isinstance(change, PutVersion)])
+        rows.prefetch([place for change in changes if (place := _place(change)) is not None])
         results = [self._one(change, rows, moment) for change in changes]
         rows.flush()
         self._connection.execute("COMMIT")
@@ -244,8 +244,11 @@ def _refusal(error: Exception) -> Exception:
     return error
 
 
-def _place(change: PutVersion) -> tuple[int, str]:
-    return change.draft.bucket, change.draft.key
+def _place(change: Change) -> tuple[int, str] | None:
+    """Whose head the change will ask for, of those that come in numbers."""
+    if isinstance(change, PutVersion):
+        return change.draft.bucket, change.draft.key
+    return (change.bucket, change.key) if isinstance(change, DeleteObject) else None
 
 
 def _weight(waiting: list[Waiting]) -> int:

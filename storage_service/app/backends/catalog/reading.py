@@ -19,6 +19,7 @@ from storage_service.app.backends.catalog.schema import (
 )
 from storage_service.app.core.errors import FeedGone
 from storage_service.app.core.objects import (
+    NULL_ID,
     TAKEN_MS,
     Bucket,
     ChangeRecord,
@@ -43,6 +44,12 @@ FIND_VERSION = (
     f"SELECT {_HEAD},NULL,NULL,NULL,b.body FROM objects o LEFT JOIN bodies b ON b.seq=o.seq"
     f" WHERE o.bucket=?1 AND o.key=?2 AND o.vid=?3 UNION ALL SELECT {_DEAD},b.body FROM others o"
     " LEFT JOIN bodies b ON b.seq=o.seq WHERE o.vid=?3 AND o.bucket=?1 AND o.key=?2"
+)
+# The version written while the bucket kept none; of the dead that bear the mark none is meant.
+FIND_NULL = (
+    f"SELECT {_HEAD},NULL,NULL,NULL,b.body FROM objects o LEFT JOIN bodies b ON b.seq=o.seq"
+    f" WHERE o.bucket=?1 AND o.key=?2 AND o.flags&1 UNION ALL SELECT {_DEAD},b.body FROM others o"
+    " LEFT JOIN bodies b ON b.seq=o.seq WHERE o.bucket=?1 AND o.key=?2 AND o.flags&1 AND o.gone_ms IS NULL"
 )
 FIND_FILE = f"SELECT {COLUMNS} FROM objects WHERE file_id=? AND bucket=?"
 
@@ -106,7 +113,10 @@ class Reader:
 
     def find_version(self, bucket: int, key: str, version_id: str) -> Found | None:
         """One version of a key: current, noncurrent, or in the trash."""
-        row = self.connection.execute(FIND_VERSION, (bucket, key, version_id)).fetchone()
+        if version_id == NULL_ID:
+            row = self.connection.execute(FIND_NULL, (bucket, key)).fetchone()
+        else:
+            row = self.connection.execute(FIND_VERSION, (bucket, key, version_id)).fetchone()
         return Found(version_of(row[:-1]), row[-1]) if row else None
 
     def find_file(self, bucket: int, file_id: str) -> Version | None:
@@ -135,7 +145,7 @@ class Reader:
             version = version_of(row)
             common = common_prefix(version.key, query)
             if common is not None:
-                if not query.after.startswith(common):  # else it stood on the page before
+                if query.after != common:  # else it stood on the page before
                     prefixes.append(common)
                 return last_of_prefix(common) if len(versions) + len(prefixes) <= query.limit else None
             versions.append(version)

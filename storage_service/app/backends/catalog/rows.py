@@ -11,9 +11,10 @@ import apsw
 import orjson
 
 from storage_service.app.backends.catalog.schema import COLUMNS, DEAD_COLUMNS, version_of
+from storage_service.app.backends.catalog.upload_rows import UploadRows
 from storage_service.app.core import sidecar
 from storage_service.app.core.changes import BucketRow, Entry, Writes
-from storage_service.app.core.objects import Bucket, Usage, Version
+from storage_service.app.core.objects import NULL_ID, Bucket, Part, Upload, Usage, Version
 
 Row = TypeVar("Row")
 
@@ -51,6 +52,7 @@ class Transaction:
         self._log: list[Entry] = []
         self._usage: dict[tuple[str, str], Usage] = {}
         self._changed_buckets: dict[int, Bucket | None] = {}
+        self._unfinished = UploadRows(connection)
         self.buckets_changed = False
         self.body_bytes = 0
 
@@ -92,6 +94,8 @@ class Transaction:
 
     def version(self, bucket: int, key: str, version_id: str) -> Version | None:
         head = self.head(bucket, key)
+        if version_id == NULL_ID:
+            return head if head is not None and head.is_null else self.null_other(bucket, key)
         if head is not None and head.version_id == version_id:
             return head
         where = "vid=? AND bucket=? AND key=?"
@@ -128,6 +132,12 @@ class Transaction:
     def is_used(self, once: str) -> bool:
         return self._one("SELECT 1 FROM once WHERE id=?", (once,)) is not None
 
+    def upload(self, upload_id: str) -> Upload | None:
+        return self._unfinished.upload(upload_id)
+
+    def part(self, upload_id: str, number: int) -> Part | None:
+        return self._unfinished.part(upload_id, number)
+
     def _one(self, sql: str, values: tuple[object, ...] = ()) -> tuple[Any, ...] | None:
         """A row that is not a prefetched head: what has been gathered is written first, so that it is seen."""
         self.flush()
@@ -152,6 +162,7 @@ class Transaction:
         for scope, name, delta in writes.usage:
             held = self._usage.get((scope, name))
             self._usage[scope, name] = delta if held is None else held.plus(delta)
+        self._unfinished.gather(writes)
         self._rare(writes)
         if alone or writes.buckets:
             self.flush()
@@ -209,6 +220,7 @@ class Transaction:
             self._bodies = []
         if self._usage:
             self._flush_usage()
+        self._unfinished.flush()
 
     def _flush_heads(self) -> None:
         gone = [place for place, version in self._heads.items() if version is None]

@@ -15,6 +15,8 @@ MOST_FAILURES = 5  # of settling a journal row; then it is set aside
 # Columns in the order of `Version`'s fields, so that a row is a Version.
 COLUMNS = "bucket,key,vid,file_id,size,etag,at_ms,mtime_ns,flags,doc,seq,meta_seq,expires_ms"
 DEAD_COLUMNS = COLUMNS + ",gone_ms,gone_seq,due_ms"
+UPLOAD_COLUMNS = "id,bucket,key,vid,kind,phase,at_ms,expires_ms,size,stamp,length,digest,doc,ended_ms,result"
+PART_COLUMNS = "upload,number,attempt,size,etag,crc64nvme,checksum,at_ms"
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS state(name TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -46,6 +48,18 @@ CREATE TABLE IF NOT EXISTS journal(
 -- doc NULL = settled; then the row is the change feed's
 CREATE INDEX IF NOT EXISTS journal_open ON journal(seq) WHERE doc IS NOT NULL;
 CREATE TABLE IF NOT EXISTS bodies(seq INTEGER PRIMARY KEY, body BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS uploads(
+  id TEXT PRIMARY KEY, bucket INT NOT NULL, key TEXT NOT NULL, vid TEXT NOT NULL, kind TEXT NOT NULL,
+  phase TEXT NOT NULL, at_ms INT NOT NULL, expires_ms INT NOT NULL, size INT NOT NULL, stamp INT NOT NULL,
+  length INT, digest TEXT NOT NULL, doc TEXT NOT NULL, ended_ms INT, result TEXT, cleared INT NOT NULL DEFAULT 0
+  ) WITHOUT ROWID;
+-- cleared: an ended one's files are gone
+CREATE INDEX IF NOT EXISTS uploads_key ON uploads(bucket, key, id) WHERE phase='open';
+CREATE INDEX IF NOT EXISTS uploads_due ON uploads(expires_ms) WHERE phase='open';
+CREATE INDEX IF NOT EXISTS uploads_ended ON uploads(ended_ms) WHERE phase<>'open';
+CREATE TABLE IF NOT EXISTS parts(
+  upload TEXT NOT NULL, number INT NOT NULL, attempt TEXT NOT NULL, size INT NOT NULL, etag TEXT NOT NULL,
+  crc64nvme TEXT NOT NULL, checksum TEXT NOT NULL, at_ms INT NOT NULL, PRIMARY KEY(upload, number)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS once(id TEXT PRIMARY KEY, until_ms INT NOT NULL) WITHOUT ROWID;
 """
 

@@ -79,8 +79,14 @@ class Settling:
         self._connection.close()
         os.close(self._lock)
 
+    @property
+    def connection(self) -> apsw.Connection:
+        """For reads of the jobs that have tables of their own."""
+        return self._connection
+
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[apsw.Connection]:
+    def transaction(self) -> Iterator[apsw.Connection]:
+        """The commit lock and BEGIN..COMMIT; keep it short."""
         with self.held():
             self._connection.execute("BEGIN IMMEDIATE")
             try:
@@ -138,7 +144,7 @@ class Settling:
 
     def apply(self, changes: Sequence[Change], moment_at: Callable[[int], Moment]) -> int:
         """Commit changes of a job's own; those that may not be made are left out. How many rows the journal grew by."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             start = last_sequence(connection)
             moment = moment_at(start)
             rows = Transaction(connection, self.open_buckets().get)
@@ -222,21 +228,21 @@ class Settling:
         Returns how far the journal is settled from now on."""
         for start in range(0, len(sequences), MARKED_AT_ONCE):
             text = orjson.dumps(sequences[start : start + MARKED_AT_ONCE]).decode()
-            with self._transaction() as connection:
+            with self.transaction() as connection:
                 connection.execute("DELETE FROM bodies WHERE seq IN (SELECT value FROM json_each(?))", (text,))
                 connection.execute("UPDATE journal SET doc=NULL WHERE seq IN (SELECT value FROM json_each(?))", (text,))
         progress = self.progress()
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             for name, value in (("settled", progress.settled), ("viewed", viewed)):
                 connection.execute("INSERT OR REPLACE INTO state VALUES(?,?)", (name, value))
         return progress
 
     def mark_moved(self, bucket: int) -> None:
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             connection.execute("UPDATE buckets SET moved=1 WHERE id=?", (bucket,))
 
     def count_failure(self, sequences: Sequence[int]) -> None:
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             connection.executemany(
                 "UPDATE journal SET failures=failures+1 WHERE seq=?", [(sequence,) for sequence in sequences]
             )
@@ -244,7 +250,7 @@ class Settling:
     def retry_parked(self) -> int:
         """Try again what was set aside, as at every start; how many rows. One failure stays on them: later rows may
         have been settled meanwhile, and settle must not write an old word over theirs."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             connection.execute("UPDATE journal SET failures=1 WHERE doc IS NOT NULL AND failures>0")
             return int(connection.changes())
 
@@ -253,7 +259,7 @@ class Settling:
         return row[0] if row else None
 
     def set_state(self, name: str, value: int | str) -> None:
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             connection.execute("INSERT OR REPLACE INTO state VALUES(?,?)", (name, value))
 
     # What is due ------------------------------------------------------------------------------------------------
@@ -283,7 +289,7 @@ class Settling:
 
     def take_dead(self, versions: Sequence[Version]) -> None:
         """From now on nobody copies these: their files are about to go. Earlier copies are on their way to disk."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             connection.executemany(
                 "UPDATE others SET due_ms=? WHERE vid=? AND gone_ms IS NOT NULL",
                 [(TAKEN_MS, version.version_id) for version in versions],
@@ -294,7 +300,7 @@ class Settling:
         wanted = "gone_ms IS NOT NULL AND vid IN (SELECT value FROM json_each(?))"
         sql = f"DELETE FROM others WHERE {wanted} RETURNING bucket,size"
         text = orjson.dumps([version.version_id for version in versions]).decode()
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             gone: list[tuple[Any, ...]] = connection.execute(sql, (text,)).fetchall()
             for bucket, size in gone:
                 delta = Usage(trash=-1, trash_bytes=-size)
@@ -304,7 +310,7 @@ class Settling:
 
     def hasten(self, version_id: str, due_ms: int) -> bool:
         """Let garbage take a dead version no later than `due_ms`; whether there was one."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             connection.execute(
                 "UPDATE others SET due_ms=min(due_ms,?) WHERE vid=? AND gone_ms IS NOT NULL", (due_ms, version_id)
             )
@@ -317,7 +323,7 @@ class Settling:
 
     def clear_bucket(self, number: int) -> bool:
         """Take some rows of a removed bucket out; True when none is left."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             for table in ("objects", "others"):
                 sql = f"SELECT key,vid FROM {table} WHERE bucket=? LIMIT ?"
                 rows = connection.execute(sql, (number, MARKED_AT_ONCE)).fetchall()
@@ -329,7 +335,7 @@ class Settling:
 
     def forget_bucket(self, number: int, owner: str) -> None:
         """The bucket itself, once its rows and its files are gone."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             row = connection.execute(
                 f"SELECT {USAGE_COLUMNS} FROM usage WHERE scope='bucket' AND id=?",
                 (str(number),),
@@ -345,7 +351,7 @@ class Settling:
         first = "(SELECT seq,at_ms,doc FROM journal ORDER BY seq LIMIT ?1)"
         kept = f"(SELECT min(seq) FROM {first} WHERE at_ms>=?2 OR doc IS NOT NULL)"
         sql = f"DELETE FROM journal WHERE seq IN (SELECT seq FROM {first}) AND seq<coalesce({kept},seq+1)"
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             connection.execute(sql, (limit, feed_before_ms))
             gone = connection.changes()
             connection.execute("DELETE FROM once WHERE until_ms<?", (now_ms,))

@@ -8,6 +8,8 @@ import apsw
 from storage_service.app.backends import shared as words
 from storage_service.app.backends.catalog.committer import DAMAGED, Committer, unavailable
 from storage_service.app.backends.catalog.reading import Reader
+from storage_service.app.backends.catalog.upload_reading import UploadReader
+from storage_service.app.backends.catalog.version_listing import VersionLister
 from storage_service.app.backends.shared import Shared
 from storage_service.app.core.changes import Change, Outcome
 from storage_service.app.core.errors import ServiceUnavailable
@@ -18,8 +20,12 @@ from storage_service.app.core.objects import (
     Listing,
     ListQuery,
     PageQuery,
+    Part,
+    Upload,
     Usage,
     Version,
+    VersionListing,
+    VersionQuery,
 )
 
 Result = TypeVar("Result")
@@ -31,6 +37,8 @@ class SqliteCatalog:
     def __init__(self, committer: Committer, reader: Reader, shared: Shared) -> None:
         self._committer = committer
         self._reader = reader
+        self._unfinished = UploadReader(reader)
+        self._versions = VersionLister(reader)
         self._shared = shared
 
     async def commit(self, change: Change) -> Outcome:
@@ -54,6 +62,9 @@ class SqliteCatalog:
     def list_keys(self, bucket: int, query: ListQuery, now_ms: int) -> Listing:
         return self._ask(self._reader.list_keys, bucket, query, now_ms)
 
+    def list_versions(self, bucket: int, query: VersionQuery, now_ms: int) -> VersionListing:
+        return self._ask(self._versions.page, bucket, query, now_ms)
+
     def page(self, bucket: int, query: PageQuery, now_ms: int) -> tuple[list[Version], int]:
         return self._ask(self._reader.page, bucket, query, now_ms)
 
@@ -71,6 +82,15 @@ class SqliteCatalog:
 
     def changes(self, after: int, limit: int) -> list[ChangeRecord]:
         return self._ask(self._reader.changes, after, limit)
+
+    def upload(self, upload_id: str) -> Upload | None:
+        return self._ask(self._unfinished.upload, upload_id)
+
+    def parts(self, upload_id: str, after: int, limit: int) -> Sequence[Part]:
+        return self._ask(self._unfinished.parts, upload_id, after, limit)
+
+    def uploads(self, bucket: int, prefix: str, after: tuple[str, str], limit: int) -> Sequence[Upload]:
+        return self._ask(self._unfinished.uploads, bucket, prefix, after, limit)
 
     def _ask(self, question: Callable[..., Result], *values: object) -> Result:
         """The reader's answer. Raises ServiceUnavailable when the catalog cannot be read, and tells the others why."""

@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Installs the S3 clients that tests/clients drives: rclone, restic and npm from the distribution, the others into
+# .venv-clients. Quick when all is there. What cannot be installed is said; its tests then skip, or fail with CI=true.
+set -euo pipefail
+cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." >/dev/null
+
+missing=()
+for tool in rclone restic npm; do
+    command -v "$tool" >/dev/null || missing+=("$tool")
+done
+if ((${#missing[@]})); then
+    if [[ $(id -u) != 0 ]] || ! command -v apt-get >/dev/null; then
+        echo "Missing clients: ${missing[*]} (install them as root; their tests will skip)"
+        [[ ${CI:-} != true ]] || exit 1
+    else
+        echo "Installing clients: ${missing[*]}"
+        export DEBIAN_FRONTEND=noninteractive
+        { apt-get update -qq && apt-get install -y -qq --no-install-recommends "${missing[@]}"; } >/dev/null
+    fi
+fi
+
+js=(@aws-sdk/client-s3@3.1169.0 @aws-sdk/lib-storage@3.1169.0)
+stamp="$(cksum <requirements-clients.txt) ${js[*]}"
+[[ "$(cat .venv-clients/.installed 2>/dev/null)" == "$stamp" ]] && exit 0
+. scripts/venv.sh
+python=$(find_python)
+"$python" -m venv --clear .venv-clients
+.venv-clients/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-clients.txt
+if command -v npm >/dev/null; then
+    npm install --prefix .venv-clients/js --no-audit --no-fund --silent "${js[@]}"
+fi
+echo "$stamp" >.venv-clients/.installed
