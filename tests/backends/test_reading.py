@@ -71,7 +71,7 @@ def model(names: Iterable[str], query: ListQuery) -> tuple[list[str], list[str]]
         common = query.prefix + head + found
         if not found:
             shown.append(name)
-        elif not query.after.startswith(common):
+        elif query.after != common:
             rolled.add(common)
     return shown, sorted(rolled)
 

@@ -24,6 +24,7 @@ from storage_service.app.core.errors import (
     NoSuchBucket,
     NoSuchKey,
     NoSuchVersion,
+    NothingToMatch,
     PreconditionFailed,
     QuotaExceeded,
     StorageError,
@@ -55,7 +56,7 @@ def refused(rows: MemoryRows, change: Change, now_ms: int = NOW) -> type[Storage
     outcome = rows.try_commit(change, now_ms)
     assert isinstance(outcome, type), outcome
     assert orjson.dumps([str(rows.__dict__)]) == before
-    return outcome
+    return PreconditionFailed if outcome is NothingToMatch else outcome  # S3 alone tells them apart
 
 
 def test_first_version_is_created_and_the_second_replaces_it_into_the_trash() -> None:

@@ -28,6 +28,7 @@ from storage_service.app.core.errors import (
     NoSuchBucket,
     NoSuchKey,
     NoSuchVersion,
+    NothingToMatch,
     PreconditionFailed,
     QuotaExceeded,
     StorageError,
@@ -121,7 +122,7 @@ class Model:
             return KeyAlreadyExists
         wanted = change.conditions.if_match
         if wanted is not None and (current is None or current.etag not in wanted):
-            return PreconditionFailed
+            return NothingToMatch if current is None else PreconditionFailed
         self._push_version(draft)
         return None
 

@@ -9,6 +9,7 @@ The rules are POSIX's, not those of one file system:
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import itertools
 import random
@@ -247,6 +248,30 @@ class WeakDisk(Disk):
     def clone(self, source: str, target: str, mode: int) -> bool:
         self._count()
         return False
+
+    def extend(self, path: str, offset: int, mode: int) -> int:
+        try:
+            fd = self.create(path, mode)
+        except FileExistsError:
+            fd = self.open(path)
+        if len(self._open[fd].data) < offset:
+            raise OSError(errno.EIO, path)
+        self._open[fd].data = self._open[fd].data[:offset]
+        return fd
+
+    def copy_range(self, source: int, target: int, offset: int, size: int) -> None:
+        self.write(target, self.read(source, size, offset))
+
+    @contextlib.contextmanager
+    def mapped(self, path: str, offset: int, size: int) -> Iterator[memoryview]:
+        self._count()
+        yield memoryview(self._at(path).data)[offset : offset + size]
+
+    def lock_dir(self, path: str) -> int | None:
+        return self.open(path)
+
+    def set_mode(self, fd: int, mode: int) -> None:
+        self._count()
 
     def free_inodes(self, path: str) -> int:
         return 1 << 40

@@ -218,9 +218,9 @@ class PreconditionFailed(StorageError): ...
 
 
 class NothingToMatch(PreconditionFailed):
-    """If-Match of a write to a key that is not there: S3 says 404."""
+    """If-Match of a write to a key that is not there: S3 says 404, the JSON door makes no difference."""
 
-    code = "nothing_to_match"
+    code = PreconditionFailed.code
 
 
 class NotModified(StorageError):

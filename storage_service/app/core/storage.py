@@ -8,9 +8,6 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
-from storage_service.app.core import sidecar
 from storage_service.app.core.backend import Blobs, Catalog, Volume
 from storage_service.app.core.changes import (
     CopyVersion,
@@ -23,13 +20,13 @@ from storage_service.app.core.changes import (
     UseOnce,
 )
 from storage_service.app.core.commit import BucketLeaving, SourceSettled
+from storage_service.app.core.copying import Copying, content_type_of, copy_draft, link
 from storage_service.app.core.decision import is_visible
 from storage_service.app.core.downloads import Asked, Download, Loader, Precheck
 from storage_service.app.core.errors import NoSuchBucket, NoSuchKey, NoSuchVersion, StorageError
 from storage_service.app.core.lanes import Lane, Together
 from storage_service.app.core.objects import (
     ANY_WRITE,
-    Attributes,
     BlobName,
     Bucket,
     BucketOptions,
@@ -226,7 +223,7 @@ class ObjectStore:
         )
         return _version_in(await self._catalog.commit(change))
 
-    async def copy_object(self, copying: "Copying", actor: str) -> Outcome:
+    async def copy_object(self, copying: Copying, actor: str) -> Outcome:
         """A second object with the same bytes, or (`move`) the same object under another key. No byte is copied where
         the disk can link.
 
@@ -241,13 +238,13 @@ class ObjectStore:
                 continue
         raise NoSuchKey("The source changes too quickly", key=copying.source_key)
 
-    async def _copy_once(self, copying: "Copying", actor: str) -> Outcome:
+    async def _copy_once(self, copying: Copying, actor: str) -> Outcome:
         source = await self._source(copying)
         self._writer.admit(copying.target, copying.target_key, source.size, content_type_of(source))
-        draft = _copy_draft(copying, source)
+        draft = copy_draft(copying, source)
         origin = BlobName(copying.source.name, source.version_id)
         target = BlobName(copying.target.name, draft.version_id)
-        linked = await self._disk.run(_link, self._blobs, origin, target)
+        linked = await self._disk.run(link, self._blobs, origin, target)
         change = CopyVersion(source, draft, linked, actor, copying.conditions, copying.move)
         try:
             return await asyncio.shield(self._catalog.commit(change))
@@ -256,7 +253,7 @@ class ObjectStore:
                 await self._disk.run(self._blobs.delete, target)
             raise
 
-    async def _source(self, copying: "Copying") -> Version:
+    async def _source(self, copying: Copying) -> Version:
         """The version to copy; one in the trash too, if it is named by its version."""
         bucket, key = copying.source, copying.source_key
         if copying.version_id is None:
@@ -308,80 +305,6 @@ class PatchOptions:
     merge: bool = False
     conditions: WriteConditions = ANY_WRITE
     bypass: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Copying:
-    """A copy or move. `attributes` None = the source's own; a copy keeps the source's expiry only with them."""
-
-    source: Bucket
-    source_key: str
-    target: Bucket
-    target_key: str
-    version_id: str | None = None
-    attributes: Attributes | None = None
-    owner: str = ""
-    conditions: WriteConditions = ANY_WRITE
-    move: bool = False
-    checksums: Mapping[str, str] | None = None  # other ones than the source has
-
-
-def attributes_of(version: Version) -> Attributes:
-    """What the version's sidecar says besides its bytes."""
-    doc = orjson.loads(version.doc)
-    return Attributes(
-        content_type=doc.get("content_type", "application/octet-stream"),
-        expires_ms=version.expires_ms,
-        owner=doc.get("owner", ""),
-        metadata=doc.get("metadata", {}),
-        tags=doc.get("tags", {}),
-        cache_control=doc.get("cache_control"),
-        content_disposition=doc.get("content_disposition"),
-        content_encoding=doc.get("content_encoding"),
-        content_language=doc.get("content_language"),
-        expires=doc.get("expires"),
-        website_redirect=doc.get("website_redirect"),
-        acl=doc.get("acl", ()),
-    )
-
-
-def content_type_of(version: Version) -> str:
-    return str(orjson.loads(version.doc).get("content_type", "application/octet-stream"))
-
-
-def _copy_draft(copying: Copying, source: Version) -> Version:
-    doc = orjson.loads(source.doc)
-    attributes = copying.attributes or attributes_of(source)._replace(owner=copying.owner or doc.get("owner", ""))
-    at_ms = now_ms()
-    digests = sidecar.digests_of(source)
-    if copying.checksums is not None:
-        digests = digests._replace(checksums=copying.checksums)
-    text = orjson.loads(sidecar.render_doc(attributes, digests))
-    if "parts" in doc and not copying.checksums:
-        text["parts"] = doc["parts"]
-    text["copied_from"] = f"{copying.source.uuid}/{source.version_id}"
-    return Version(
-        copying.target.id,
-        copying.target_key,
-        new_id(),
-        source.file_id if copying.move else new_id(),
-        source.size,
-        source.etag,
-        at_ms,
-        source.mtime_ns,
-        0,
-        orjson.dumps(text).decode(),
-        expires_ms=attributes.expires_ms,
-    )
-
-
-def _link(blobs: Blobs, source: BlobName, target: BlobName) -> bool:
-    """Whether the blob could be linked; False while the source's body is still in the journal."""
-    try:
-        blobs.copy(source, target)
-    except FileNotFoundError:
-        return False
-    return True
 
 
 def _versions(catalog: Catalog, bucket: int, key: str, trash: bool) -> Sequence[Version]:

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import orjson
 
 from storage_service.app.core.checksums import Algorithm
+from storage_service.app.core.copying import Copying
+from storage_service.app.core.copying import attributes_of as stored_attributes
 from storage_service.app.core.digests import Hasher
 from storage_service.app.core.errors import (
     InvalidArgument,
@@ -15,8 +17,6 @@ from storage_service.app.core.errors import (
     NoSuchVersion,
 )
 from storage_service.app.core.objects import Attributes, Bucket, Span, Version
-from storage_service.app.core.storage import Copying
-from storage_service.app.core.storage import attributes_of as stored_attributes
 from storage_service.app.edge.conditions import write_conditions
 from storage_service.app.edge.request import Request, decode_path
 from storage_service.app.edge.respond import send_empty
