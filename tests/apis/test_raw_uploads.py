@@ -182,3 +182,14 @@ async def test_exact_name_wins_over_a_file_id(client: httpx.AsyncClient, public:
     assert form.status_code == 201
     assert (await get(client, public, stored["id"])).content == b"other"
     assert (await get(client, public, "named.txt")).content == TEXT
+
+
+async def test_connection_ends_where_a_client_still_holds_its_body_back(
+    client: httpx.AsyncClient, public: Bucket
+) -> None:
+    """Else the server would take the next request on it for the body."""
+    url, waits = f"/files/upload-direct/{public.name}/a", {"Expect": "100-continue"}
+    answer = await client.put(url, content=TEXT, headers=waits)
+    assert (answer.status_code, answer.headers.get("connection")) == (401, "close")
+    answer = await client.put(url, content=TEXT, headers={**waits, **bearer()})
+    assert (answer.status_code, answer.headers.get("connection")) == (201, None)

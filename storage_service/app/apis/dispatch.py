@@ -145,7 +145,10 @@ class Exchange:
         if message["type"] == "http.response.start":
             status = self.status = message["status"]
             own = message.get("headers", ())
-            message["headers"] = [*own, *self._common()] if status in BARE else self._head(own)
+            headers = [*own, *self._common()] if status in BARE else self._head(own)
+            if self.request.holds_body_back:
+                headers.append((b"connection", b"close"))
+            message["headers"] = headers
         else:
             self.bytes_out += len(message.get("body", b""))
         await self._send(message)

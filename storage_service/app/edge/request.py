@@ -100,6 +100,12 @@ class Request:
         return self._request_id
 
     @property
+    def holds_body_back(self) -> bool:
+        """Whether the client still waits to be told to send its body. Answered now, it may send the body or not: the
+        connection must end, or the server takes the next request for it. Source: RFC 9110 §10.1.1."""
+        return b"expect" in self.headers and not self.bytes_in
+
+    @property
     def content_length(self) -> int | None:
         """Bytes the client announced.
 

@@ -102,8 +102,7 @@ class Exchange:
             self.status = message["status"]
             common = ((b"x-amz-request-id", self.request.request_id.encode()), ID2)
             message["headers"] = [*message.get("headers", ()), *common, *self._cors_headers()]
-            if b"expect" in self.request.headers and not self.request.bytes_in:
-                # The client keeps its body back, the server would take the next request for it.
+            if self.request.holds_body_back:
                 message["headers"].append((b"connection", b"close"))
         else:
             self.bytes_out += len(message.get("body", b""))
