@@ -121,7 +121,9 @@ def test_document_of_a_request_says_only_what_there_is_to_say() -> None:
     plain = orjson.loads(sidecar.render_doc(Attributes(), digests))
     assert plain == {"content_type": "application/octet-stream", "crc64nvme": "crc", "sha256": "sha", "owner": ""}
     full = Attributes("text/plain", "no-store", "inline", "gzip", "de", {"a": 1}, {"t": "1"}, 5, "ann")
-    full = full._replace(expires="Thu, 01 Jan 1970 00:00:00 GMT", website_redirect="/there", acl=["public-read"], lock={"hold": True})
+    full = full._replace(
+        expires="Thu, 01 Jan 1970 00:00:00 GMT", website_redirect="/there", acl=["public-read"], lock={"hold": True}
+    )
     rendered = orjson.loads(sidecar.render_doc(full, digests, "uuid/vid"))
     assert rendered["copied_from"] == "uuid/vid"
     assert {name: rendered[name] for name in sidecar.OPTIONAL_FIELDS} == {
