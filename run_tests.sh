@@ -64,7 +64,7 @@ stop_if_failed
 export PATH="$PWD/.venv/bin:$PATH"
 if [[ $tier == ci || $tier == full ]]; then
     step "test tools" scripts/install-test-tools.sh "$tier"
-    step "test clients" scripts/install-test-clients.sh
+    step "test clients" scripts/install-test-clients.sh "$tier"
     stop_if_failed
 fi
 

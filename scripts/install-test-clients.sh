@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# Installs the S3 clients that tests/clients drives: rclone, restic and npm from the distribution, the others into
-# .venv-clients. Quick when all is there. What cannot be installed is said; its tests then skip, or fail with CI=true.
+# Installs the S3 clients that tests/clients drives: rclone and restic from the distribution, the others into
+# .venv-clients; with `full` also npm and what runs on it. Quick when all is there. What cannot be installed is said; its tests then skip, or fail with CI=true.
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." >/dev/null
 
 missing=()
-for tool in rclone restic npm; do
+tools=(rclone restic)
+[[ ${1:-} != full ]] || tools+=(npm)
+for tool in "${tools[@]}"; do
     command -v "$tool" >/dev/null || missing+=("$tool")
 done
 if ((${#missing[@]})); then
@@ -19,14 +21,15 @@ if ((${#missing[@]})); then
     fi
 fi
 
-js=(@aws-sdk/client-s3@3.1169.0 @aws-sdk/lib-storage@3.1169.0)
+js=()
+[[ ${1:-} != full ]] || js=(@aws-sdk/client-s3@3.1169.0 @aws-sdk/lib-storage@3.1169.0)
 stamp="$(cksum <requirements-clients.txt) ${js[*]}"
 [[ "$(cat .venv-clients/.installed 2>/dev/null)" == "$stamp" ]] && exit 0
 . scripts/venv.sh
 python=$(find_python)
 "$python" -m venv --clear .venv-clients
 .venv-clients/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-clients.txt
-if command -v npm >/dev/null; then
+if ((${#js[@]})) && command -v npm >/dev/null; then
     npm install --prefix .venv-clients/js --no-audit --no-fund --silent "${js[@]}"
 fi
 echo "$stamp" >.venv-clients/.installed

@@ -43,6 +43,7 @@ def test_a_client_does_all_it_does_elsewhere(service: Service, tmp_path: Path, c
     drive(service, tmp_path, str(python), str(DRIVERS / f"{client}.py"))
 
 
+@pytest.mark.full
 def test_the_sdk_for_javascript_does_all_it_does_elsewhere(service: Service, tmp_path: Path) -> None:
     node = require_tool("node")
     if not MODULES.exists():
