@@ -12,6 +12,18 @@ from tests.support.places import open_place
 hypothesis.settings.register_profile("house", deadline=None)
 hypothesis.settings.load_profile("house")
 
+# Rooms whose tests start servers or walk whole documents: too long for the quick tier.
+ROOMS_OF_CI = frozenset({"client", "clients", "container", "examples", "nginx", "process", "providers", "tus"})
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The quick tier runs what is pure or small; what drives a running service by S3 waits for CI too."""
+    for item in items:
+        room = item.path.relative_to(Path(__file__).parent).parts[0]
+        if room in ROOMS_OF_CI or (room == "s3" and "service" in getattr(item, "fixturenames", ())):
+            item.add_marker("ci")
+
 
 @pytest.fixture
 def open_path() -> Iterator[Path]:
