@@ -49,6 +49,7 @@ SWITCH_SECONDS = (
     0.00005  # the event loop and the committer share the GIL; each of its ten calls a batch waits this long
 )
 LOOK_SECONDS = 0.02  # between looks while recovery runs
+OPENING_SECONDS = 10.0  # most a request waits for a worker that only has to open its doors
 GC_THRESHOLD = 50_000  # requests make few cycles; collecting often costs about a tenth of the rate
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 PROBES = frozenset({"/health", "/healthz", "/readyz"})
@@ -65,6 +66,7 @@ class Service:
         self._running = 0
         self._most_running = 1
         self._closing = contextlib.AsyncExitStack()
+        self._opened = asyncio.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -78,7 +80,7 @@ class Service:
         name = door_of(scope, self._domains)
         if name == "json":
             scope = with_alias(scope)
-        door = self._doors.get(name)
+        door = self._doors.get(name) or await self._wait_for(name)
         if door is None:
             return await self._excuse(Request(scope, receive, send))
         if self._running >= self._most_running:
@@ -88,6 +90,13 @@ class Service:
             await door(scope, receive, send)
         finally:
             self._running -= 1
+
+    async def _wait_for(self, name: Door) -> S3Door | JsonDoor | TusDoor | None:
+        """The door of a worker that is still opening, while another may be ready; None during recovery."""
+        if self._operations is not None and not self._operations.is_recovering():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._opened.wait(), OPENING_SECONDS)
+        return self._doors.get(name)
 
     async def _excuse(self, request: Request) -> None:
         """While the catalog is being recovered: 503 with progress; the probes tell what is going on."""
@@ -169,6 +178,7 @@ class Service:
         gc.collect()
         gc.freeze()
         gc.set_threshold(GC_THRESHOLD, 20, 20)
+        self._opened.set()
         await operations.publish()
 
     async def _context(

@@ -34,6 +34,10 @@ class Operations:
     def operator(self) -> Operator:
         return Operator(self.health, self.gauges, self.counters)
 
+    def is_recovering(self) -> bool:
+        """Whether the catalog is not open to anybody yet."""
+        return self._shared[words.VOLUME] == words.REBUILDING
+
     async def health(self) -> Health:
         """Never fails: what cannot be found out is itself a problem."""
         return await asyncio.to_thread(self._health)

@@ -4,11 +4,17 @@
 `normal-commit`     SQLite does not sync its log at COMMIT (PRAGMA synchronous=NORMAL)
 `early-answer`      the client hears of success before COMMIT
 `early-drop`        settle drops journalled bodies before the files are synced
+
+and one that must go unnoticed:
+
+`late-doors`        each worker opens its doors later than the others, by up to so many seconds
 """
 
+import asyncio
 import importlib.abc
 import importlib.machinery
 import os
+import random
 import stat
 import sys
 import time
@@ -169,9 +175,25 @@ def _early_drop(seconds: float) -> None:
     when_imported("storage_service.app.backends.settle", patch)
 
 
+def _late_doors(seconds: float) -> None:
+    """As on a busy machine, where workers become ready one after the other."""
+
+    def patch(module: Any) -> None:
+        real_open = module.Signatures.open
+
+        async def open_late(self: Any) -> None:
+            await asyncio.sleep(random.uniform(0.0, seconds))
+            await real_open(self)
+
+        module.Signatures.open = open_late
+
+    when_imported("storage_service.app.signatures", patch)
+
+
 SABOTAGES: dict[str, Callable[[float], None]] = {
     "unsynced-data": _unsynced_data,
     "normal-commit": _normal_commit,
     "early-answer": _early_answer,
     "early-drop": _early_drop,
+    "late-doors": _late_doors,
 }
