@@ -13,6 +13,8 @@ from tests.power.door import Door
 from tests.support.cuts import cut_disk
 from tests.support.service import Service
 
+pytestmark = pytest.mark.ci
+
 REFUSAL_SECONDS = 20.0
 
 

@@ -15,6 +15,8 @@ from botocore.exceptions import ClientError
 
 from tests.support.service import OWNER, Service
 
+pytestmark = pytest.mark.ci
+
 ROOT = ("rootkey", "root-secret-of-tests")
 TRIES = 24  # requests on connections of their own: both workers get some
 

@@ -17,6 +17,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from tests.s3.multipart.conftest import ROOT, client_of
 from tests.support.service import SERVICE_KEY, Service
 
+pytestmark = pytest.mark.ci
+
 BIG = 5 << 20
 
 
