@@ -16,6 +16,7 @@ from storage_service.app.backends.catalog.auditing import Auditor
 from storage_service.app.backends.check import Check
 from storage_service.app.backends.rebuild import Rebuild
 from storage_service.app.core.checksums import ALGORITHMS, KINDS, Algorithm, checksum, composite
+from storage_service.app.core.disk_errors import told
 from storage_service.app.core.errors import (
     BadDigest,
     EntityTooLarge,
@@ -45,7 +46,7 @@ from storage_service.app.core.pieces import (
     UploadRef,
     UploadsQuery,
 )
-from storage_service.app.core.uploads import disk_errors
+from storage_service.app.core.uploads import BROKEN_OFF
 from storage_service.app.core.writing import PutOptions
 from tests.support.stack import Stack, open_stack
 
@@ -457,6 +458,6 @@ async def test_check_names_a_part_that_is_gone_and_files_that_do_not_count(stack
     [(errno.ENOSPC, InsufficientStorage), (errno.EDQUOT, InsufficientStorage), (errno.EIO, ServiceUnavailable)],
 )
 def test_refusal_of_the_disk_is_told_without_a_path(number: int, error: type[StorageError]) -> None:
-    with pytest.raises(error) as caught, disk_errors():
+    with pytest.raises(error) as caught, told(BROKEN_OFF):
         raise OSError(number, "no", "/secret/path")
     assert "/secret" not in str(caught.value)

@@ -2,7 +2,6 @@ import pytest
 
 from storage_service.app.edge.cors import TUS, Cors, is_preflight, requested_headers
 from storage_service.app.edge.request import Request
-from storage_service.app.edge.respond import send_json
 from tests.edge.asgi import Client, request
 
 APP = "https://app.example"
@@ -75,14 +74,3 @@ def test_insane_header_lists_are_not_echoed(asked: str) -> None:
 def test_options_without_its_two_headers_is_no_preflight() -> None:
     assert not is_preflight(from_origin(APP))
     assert not is_preflight(from_origin(None, access_control_request_method="PUT"))
-
-
-async def test_wrapped_send_adds_headers_once() -> None:
-    client = Client()
-    send = Cors().wrap(request(client=client))
-    await send_json(send, 200, {})
-    assert client.headers[b"access-control-allow-origin"] == b"*"
-    client = Client()
-    own = (b"access-control-allow-origin", b"https://door.example")
-    await send_json(Cors().wrap(request(client=client)), 200, {}, [own])
-    assert [v for n, v in client.sent[0]["headers"] if n == own[0]] == [own[1]]

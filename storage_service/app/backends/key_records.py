@@ -1,7 +1,6 @@
 """Access keys as records, their secrets sealed. Every change grows a shared word that all workers compare."""
 
 import contextlib
-import errno
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,13 +12,13 @@ from storage_service.app.backends.records import Records
 from storage_service.app.backends.sealing import SealBroken, Sealer
 from storage_service.app.backends.shared import Shared
 from storage_service.app.backends.volume import Layout
-from storage_service.app.core.errors import AccessKeyExists, InsufficientStorage, NoSuchAccessKey
+from storage_service.app.core.disk_errors import told
+from storage_service.app.core.errors import AccessKeyExists, NoSuchAccessKey
 from storage_service.app.core.key_making import parse_record, render_record
 from storage_service.app.core.keys import AccessKey
 
 log = logging.getLogger(__name__)
 
-FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 KIND, USES, ALL = "access-key", "access-key-uses", "all"
 
 
@@ -67,13 +66,9 @@ class StoredKeys:
             self._records.write(USES, ALL, {"used": known})
 
     def _write(self, key: AccessKey) -> None:
-        try:
-            sealed = self._sealer.seal(key.secret, _place(key.access_key)) if key.secret else ""
+        sealed = self._sealer.seal(key.secret, _place(key.access_key)) if key.secret else ""
+        with told("The disk failed; the access key was not stored"):
             self._records.write(KIND, key.access_key, render_record(replace(key, secret=sealed)))
-        except OSError as error:
-            if error.errno in FULL:
-                raise InsufficientStorage("The disk is full") from None
-            raise
         # The file of this moment: a service that started since has made another. Its writers take the lock we hold.
         with contextlib.suppress(FileNotFoundError, ValueError):
             Shared(self._layout.shared).add(words.KEYS, 1)

@@ -1,37 +1,15 @@
 """Local files as the core's `Blobs`: open files that close safely, and bodies staged on their way in."""
 
 import contextlib
-import errno
-import logging
 import threading
-from collections.abc import Iterator
 
 from storage_service.app.backends.blobs import BLOB_MODE, LocalBlobs, OpenBlob
 from storage_service.app.backends.disk import Disk
-from storage_service.app.core.errors import InsufficientStorage, ServiceUnavailable
+from storage_service.app.core.disk_errors import told
 from storage_service.app.core.objects import BlobName
 
-log = logging.getLogger(__name__)
-
+NOTHING_STORED = "The disk failed; nothing was stored"
 STAGED_NAME = "{bucket}.{version_id}"  # the bucket's number, so that a start can find the blob of an intent
-
-
-@contextlib.contextmanager
-def writing() -> Iterator[None]:
-    """What a disk says while a body is written, in the core's words.
-
-    Raises:
-        InsufficientStorage, ServiceUnavailable
-    """
-    try:
-        yield
-    except FileNotFoundError:
-        raise  # the caller knows what is missing
-    except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise InsufficientStorage("The disk is full") from None
-        log.error("a body could not be written: %s", error)
-        raise ServiceUnavailable("The disk failed; nothing was stored") from None
 
 
 class OpenFile:
@@ -64,18 +42,18 @@ class StagedFile:
         self._blobs = blobs
         self._disk = disk
         self._lock = threading.Lock()
-        with writing():
+        with told(NOTHING_STORED):
             self._fd: int | None = disk.create(path, BLOB_MODE)
         self._blob: BlobName | None = None
         self._gone = False
 
     def write(self, data: bytes) -> None:
-        with self._lock, writing():
+        with self._lock, told(NOTHING_STORED):
             if self._fd is not None:
                 self._disk.write(self._fd, data)
 
     def publish(self, blob: BlobName, mtime_ns: int) -> None:
-        with self._lock, writing():
+        with self._lock, told(NOTHING_STORED):
             if self._gone or self._fd is None:
                 return
             self._blobs.share(self._fd)
@@ -123,7 +101,7 @@ class LocalFiles:
         return StagedFile(f"{self._staging}/{name}", self._blobs, self._disk)
 
     def copy(self, source: BlobName, target: BlobName) -> None:
-        with writing():
+        with told(NOTHING_STORED):
             self._blobs.copy(source, target)
 
     def delete(self, blob: BlobName) -> None:

@@ -10,7 +10,6 @@ A pass, in the order that a power cut may not break (docs/decisions/0002):
 Every step can be repeated. An error keeps rows and bodies.
 """
 
-import errno
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
@@ -25,6 +24,7 @@ from storage_service.app.backends.disk import Disk
 from storage_service.app.backends.shared import Shared
 from storage_service.app.backends.view import View
 from storage_service.app.core import sidecar
+from storage_service.app.core.disk_errors import FULL
 from storage_service.app.core.ending import NOTHING
 from storage_service.app.core.errors import DamagedObject
 from storage_service.app.core.objects import BlobName, Bucket, Version, now_ms
@@ -38,7 +38,6 @@ KEPT_BYTES = 8 << 20
 KEPT_INODES = 64
 BYTES_A_ROW = 32 << 10  # a journalled body, its sidecar, the sidecar it replaces, directories
 INODES_A_ROW = 4
-FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class Pass(NamedTuple):

@@ -14,11 +14,11 @@ from typing import NamedTuple
 
 from storage_service.app.backends.blobs import SERVICE
 from storage_service.app.backends.disk import Disk, published
+from storage_service.app.core.disk_errors import FULL
 from storage_service.app.core.objects import new_id, now_ms
 
 FORMAT = 1  # of the directory's layout
 BALLAST_BYTES = 16 << 20  # given up so that deletes work on a full disk
-FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 PROBE_BYTES = 64 << 10  # about what a start writes
 MINIO = ".minio.sys"
 LEFTOVERS = frozenset({"lost+found", SERVICE})

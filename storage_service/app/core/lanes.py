@@ -16,6 +16,27 @@ log = logging.getLogger(__name__)
 Asked = TypeVar("Asked")
 Result = TypeVar("Result")
 Job = tuple[Callable[..., Any], tuple[Any, ...], "asyncio.Future[Any]"]
+Item = TypeVar("Item")
+
+
+class Turn(Generic[Item]):
+    """What one turn of the event loop brings, handed over together at its end."""
+
+    def __init__(self, hand_over: Callable[[list[Item]], object]) -> None:
+        self._hand_over = hand_over
+        self._items: list[Item] = []
+
+    def add(self, item: Item, loop: asyncio.AbstractEventLoop) -> None:
+        """Must be called on `loop`."""
+        if not self._items:
+            loop.call_soon(self.end)
+        self._items.append(item)
+
+    def end(self) -> None:
+        """Hand over now what there is."""
+        items, self._items = self._items, []
+        if items:
+            self._hand_over(items)
 
 
 class Lane:
@@ -25,7 +46,7 @@ class Lane:
         self._name = name
         self._threads = threads
         self._inbox: queue.SimpleQueue[list[Job] | None] = queue.SimpleQueue()
-        self._waiting: list[Job] = []
+        self._turn: Turn[Job] = Turn(self._inbox.put)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._started: list[threading.Thread] = []
 
@@ -33,9 +54,7 @@ class Lane:
         """The call's result, awaited. Must be called on the event loop."""
         loop = self._loop or self._start()
         future: asyncio.Future[Result] = loop.create_future()
-        if not self._waiting:
-            loop.call_soon(self._hand_over)
-        self._waiting.append((call, values, future))
+        self._turn.add((call, values, future), loop)
         return future
 
     def spawn(self, call: Callable[..., Any], *values: object) -> None:
@@ -49,10 +68,6 @@ class Lane:
             thread.start()
             self._started.append(thread)
         return self._loop
-
-    def _hand_over(self) -> None:
-        batch, self._waiting = self._waiting, []
-        self._inbox.put(batch)
 
     def _work(self) -> None:
         while (batch := self._inbox.get()) is not None:
@@ -83,22 +98,18 @@ class Together(Generic[Asked, Result]):
     def __init__(self, lane: Lane, answer: Callable[[list[Asked]], list[Result | Exception]]) -> None:
         self._lane = lane
         self._answer = answer
-        self._asked: list[Asked] = []
-        self._futures: list[asyncio.Future[Result]] = []
+        self._turn: Turn[tuple[Asked, asyncio.Future[Result]]] = Turn(self._hand_over)
 
     def ask(self, question: Asked) -> "asyncio.Future[Result]":
         """The answer, awaited. Must be called on the event loop."""
         loop = asyncio.get_running_loop()
-        if not self._asked:
-            loop.call_soon(self._hand_over)
-        self._asked.append(question)
         future: asyncio.Future[Result] = loop.create_future()
-        self._futures.append(future)
+        self._turn.add((question, future), loop)
         return future
 
-    def _hand_over(self) -> None:
-        asked, self._asked = self._asked, []
-        futures, self._futures = self._futures, []
+    def _hand_over(self, turn: "list[tuple[Asked, asyncio.Future[Result]]]") -> None:
+        asked = [question for question, _ in turn]
+        futures = [future for _, future in turn]
         self._lane.run(self._answer, asked).add_done_callback(lambda done: _distribute(done, futures))
 
 

@@ -6,14 +6,13 @@ Source: AWS "Locking objects with Object Lock".
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import orjson
 
 from storage_service.app.core.errors import InvalidBucketState, InvalidRequest, ObjectLocked
 from storage_service.app.core.objects import Bucket, BucketOptions, Version
 
-Mode = Literal["GOVERNANCE", "COMPLIANCE"]
 MODES: frozenset[str] = frozenset({"GOVERNANCE", "COMPLIANCE"})
 DAY_MS = 86_400_000
 YEAR_DAYS = 365

@@ -16,6 +16,7 @@ from storage_service.app.core import sidecar
 from storage_service.app.core.backend import Growing, Held
 from storage_service.app.core.changes import AppendUpload, CompleteUpload, EndUpload
 from storage_service.app.core.checksums import Algorithm, base64_of, checksum, joined
+from storage_service.app.core.disk_errors import told
 from storage_service.app.core.errors import (
     EntityTooLarge,
     InvalidArgument,
@@ -35,7 +36,7 @@ from storage_service.app.core.pieces import (
     parse_options,
     rolling_of,
 )
-from storage_service.app.core.uploads import Uploads, disk_errors
+from storage_service.app.core.uploads import BROKEN_OFF, Uploads
 
 TAKE_SECONDS = 10.0  # how long a newcomer waits for the holder to yield
 LOOK_SECONDS = 0.05
@@ -142,7 +143,7 @@ class Resumables:
                 raise OffsetMismatch(offset=upload.size)
             length = self._length(bucket, upload, options.length)
             self._store.admit(bucket, upload.key or NO_KEY, None if length is None else length - offset, None)
-            with disk_errors():
+            with told(BROKEN_OFF):
                 growing = await self._lane.run(self._files.open, upload_id, offset)
         except BaseException:
             await self._lane.run(held.release)
@@ -165,7 +166,7 @@ class Resumables:
 
     async def _run(self, writing: "_Writing", body: AsyncIterator[bytes], held: Held) -> Progress:
         try:
-            with disk_errors():
+            with told(BROKEN_OFF):
                 upload = await writing.run(body)
             if upload.size == upload.length and upload.kind == "resumable":
                 await self._lane.run(writing.growing.close)
@@ -198,7 +199,7 @@ class Resumables:
             rolling = Rolling().plus(PartHasher().finish(), 0, 0)
         digests = Digests(f"{rolling.md5}-{rolling.pieces}", rolling.crc64nvme)
         draft, blob = _draft(upload, digests), BlobName(bucket.name, upload.version_id)
-        with disk_errors():
+        with told(BROKEN_OFF):
             await self._lane.run(self._files.finish, upload.id, upload.size, blob, draft.mtime_ns)
         return await self._commit(upload, draft, blob)
 
@@ -247,7 +248,7 @@ class Resumables:
             draft = _draft(upload, _joined_digests(pieces))
             blob = BlobName(bucket.name, upload.version_id)
             sources = [(piece.id, piece.size) for piece in pieces]
-            with disk_errors():
+            with told(BROKEN_OFF):
                 await self._lane.run(self._files.concatenate, upload.id, sources, blob, draft.mtime_ns)
             return await self._commit(upload, draft, blob)
         except FileNotFoundError:

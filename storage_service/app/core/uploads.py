@@ -5,10 +5,7 @@ parts inside the kernel, commits, and may be repeated for a day: its version id 
 """
 
 import asyncio
-import contextlib
-import errno
-import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 
 import orjson
@@ -18,8 +15,8 @@ from storage_service.app.core.backend import Catalog, Held, StagedPart, UploadFi
 from storage_service.app.core.changes import CompleteUpload, CreateUpload, EndUpload, Outcome, PutPart
 from storage_service.app.core.commit import UploadChanged
 from storage_service.app.core.decision import check_conditions
+from storage_service.app.core.disk_errors import told
 from storage_service.app.core.errors import (
-    InsufficientStorage,
     InvalidPart,
     InvalidRequest,
     NoSuchUpload,
@@ -71,7 +68,7 @@ from storage_service.app.core.pieces import (
 from storage_service.app.core.storage import ObjectStore
 from storage_service.app.core.upload_listing import page_of_uploads
 
-log = logging.getLogger(__name__)
+BROKEN_OFF = "The disk failed; the upload can be taken up again"
 
 UPLOAD_THREADS = 8
 HOLD_SECONDS = 600.0  # how long a completion waits for another of the same upload
@@ -122,7 +119,7 @@ class Uploads:
 
     async def begin(self, upload: Upload, once: str | None = None, once_until_ms: int = 0) -> Upload:
         """Make room for it and commit it. `once`: a single-use id that this uses up."""
-        with disk_errors():
+        with told(BROKEN_OFF):
             await self.lane.run(self.files.begin, upload.id, orjson.dumps(upload._asdict()))
         await asyncio.shield(self.catalog.commit(CreateUpload(upload, once, once_until_ms)))
         return upload
@@ -188,16 +185,16 @@ class Uploads:
     ) -> StoredPart:
         """Fill a part, sync it, commit it. What fails before the commit is undone."""
         upload, number = place
-        with disk_errors():
+        with told(BROKEN_OFF):
             staged = await self.lane.run(self.files.stage, upload.id)
         try:
-            with disk_errors():
+            with told(BROKEN_OFF):
                 size = await fill(staged, hasher)
             digests = await self.lane.run(hasher.finish)
             if verify is not None:
                 verify(digests)
             part = part_of(upload, number, size, digests)
-            with disk_errors():
+            with told(BROKEN_OFF):
                 await self.lane.run(staged.publish, part)
             change = PutPart(ref.bucket.id, part, self.most_bytes(ref.bucket, upload), now_ms() + self.expiry_ms)
             committing = asyncio.ensure_future(self.catalog.commit(change))
@@ -311,7 +308,7 @@ class Uploads:
         doc["parts"] = parts_record(chosen, checksums=bool(options.algorithm))
         draft = draft_version(upload, options, whole.size, digests, orjson.dumps(doc).decode())
         blob = BlobName(ref.bucket.name, upload.version_id)
-        with disk_errors():
+        with told(BROKEN_OFF):
             await self.lane.run(self.files.join, upload.id, chosen, blob, draft.mtime_ns)
         promised = options.file_id is not None
         change = CompleteUpload(
@@ -365,20 +362,6 @@ class Uploads:
     async def list_uploads(self, bucket: Bucket, query: UploadsQuery) -> UploadPage:
         """A page of the bucket's unfinished uploads, by key, then by id, which is by time."""
         return await self.lane.run(page_of_uploads, self.catalog, bucket.id, query)
-
-
-@contextlib.contextmanager
-def disk_errors() -> Iterator[None]:
-    """What a client is told when the disk refuses; a file that is not there is the caller's matter."""
-    try:
-        yield
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        log.error("uploads: %s: %s", type(error).__name__, error)
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise InsufficientStorage("The disk is full") from None
-        raise ServiceUnavailable("The disk failed; the upload can be taken up again") from None
 
 
 def _absorb(hasher: PartHasher, staged: StagedPart, chunk: bytes) -> None:

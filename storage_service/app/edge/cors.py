@@ -8,7 +8,7 @@ import re
 from storage_service.app.core.errors import AccessForbidden
 from storage_service.app.core.objects import Bucket
 from storage_service.app.edge.cors_rules import answer_headers, preflight_headers, rules_of
-from storage_service.app.edge.request import Headers, Message, Request, Send
+from storage_service.app.edge.request import Headers, Request
 from storage_service.app.edge.respond import send_empty
 
 METHODS = b"GET, PUT, POST, DELETE, PATCH, HEAD, OPTIONS"
@@ -51,22 +51,6 @@ class Cors:
         if origin.lower() not in self._origins:
             return ()
         return ((b"access-control-allow-origin", origin),)
-
-    def wrap(self, request: Request) -> Send:
-        """A send that adds `headers` to the response's head.
-
-        Left alone is a head in which the door has named an origin itself.
-        """
-        send = request.send
-
-        async def with_cors(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                own = message.get("headers", ())
-                if not any(name == b"access-control-allow-origin" for name, _ in own):
-                    message["headers"] = [*own, *self.headers(request)]
-            await send(message)
-
-        return with_cors
 
     def preflight_headers(self, request: Request) -> Headers:
         """Headers of the answer to a preflight; only Vary where the origin is not allowed."""

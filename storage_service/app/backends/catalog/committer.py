@@ -20,6 +20,7 @@ from storage_service.app.core.changes import Change, CopyVersion, DeleteBucket, 
 from storage_service.app.core.commit import decide
 from storage_service.app.core.decision import Keeping, Moment
 from storage_service.app.core.errors import InsufficientStorage, ServiceUnavailable, StorageError
+from storage_service.app.core.lanes import Turn
 from storage_service.app.core.objects import Bucket, now_ms
 
 log = logging.getLogger(__name__)
@@ -62,8 +63,9 @@ class Committer:
         self._shared = shared
         self._keeping = keeping
         self._release_ballast = release_ballast
-        self._turn: list[Waiting] = []  # what this turn of the event loop has brought so far
         self._inbox: queue.SimpleQueue[list[Waiting] | None] = queue.SimpleQueue()
+        # Each hand-over wakes the thread, and each transaction has its price.
+        self._turn: Turn[Waiting] = Turn(self._inbox.put)
         self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
         self._buckets: dict[int, Bucket] = {}
         self._buckets_seen = -1
@@ -79,7 +81,7 @@ class Committer:
 
     def close(self) -> None:
         """Commit what waits, then end."""
-        self._hand_over()
+        self._turn.end()
         self._inbox.put(None)
         self._thread.join()
         self._connection.close()
@@ -88,16 +90,8 @@ class Committer:
     def commit(self, change: Change) -> "asyncio.Future[Outcome]":
         """The change's outcome, once it survives what the durability mode promises."""
         future: asyncio.Future[Outcome] = self._loop.create_future()
-        if not self._turn:
-            self._loop.call_soon(self._hand_over)
-        self._turn.append(Waiting(change, future, time.perf_counter()))
+        self._turn.add(Waiting(change, future, time.perf_counter()), self._loop)
         return future
-
-    def _hand_over(self) -> None:
-        """All of one turn together: each hand-over wakes the thread, and each transaction has its price."""
-        turn, self._turn = self._turn, []
-        if turn:
-            self._inbox.put(turn)
 
     def _run(self) -> None:
         while batch := self._gather():

@@ -10,7 +10,6 @@ from storage_service.app.backends.catalog.reading import Reader, common_prefix, 
 from storage_service.app.backends.catalog.schema import COLUMNS, DEAD_COLUMNS, version_of
 from storage_service.app.core.objects import NULL_ID, ListQuery, Version, VersionListing, VersionQuery
 
-NEWEST = 1 << 62
 NOTHING = -1  # below every sequence
 # A version may have ended since the page that named it: the dead are looked up too, as long as they are kept.
 PLACE_OF = (
