@@ -104,6 +104,16 @@ def test_pages_of_a_list_join_to_what_a_sorted_dictionary_says(
     assert len(got[-1].versions) + len(got[-1].prefixes) <= query.limit
 
 
+@pytest.mark.parametrize("search", ["ÜBER", "über", "u\u0308ber", "ŒUVRE/ÉT", "été"])
+def test_search_ignores_case_in_any_script(store: Store, search: str) -> None:
+    store.bucket()
+    for key in ("œuvre/été über alle Straße", "ΑΘΗΝΑ", "plain"):
+        store.put(1, key)
+    found, count = store.reader.page(1, PageQuery(search=search), NOW)
+    assert ([version.key for version in found], count) == (["œuvre/été über alle Straße"], 1)
+    assert store.reader.page(1, PageQuery(search="αθηνα"), NOW)[1] == 1
+
+
 def test_page_of_nothing(store: Store) -> None:
     store.bucket()
     store.put(1, "a")

@@ -47,7 +47,7 @@ class Wanted(BaseModel):
     start_after: str = Field("", max_length=1024, description="Only keys behind this one. `cursor` wins.")
     prefix: str = Field("", max_length=1024, description="Only keys that begin with this.")
     delimiter: str = Field("", max_length=32, description="Roll keys up to this into common prefixes.")
-    search: str = Field("", max_length=1024, description="A part of the key; ASCII case is ignored.")
+    search: str = Field("", max_length=1024, description="A part of the key; case is ignored.")
     sort: Literal["name", "size", "created_at", "updated_at", "type"] = "name"
     order: Literal["asc", "desc"] = "asc"
     envelope: bool = Field(False, description="An object instead of a bare array.")

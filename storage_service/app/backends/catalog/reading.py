@@ -1,6 +1,7 @@
 """What a reader asks: look-ups, pages of lists, counters, the feed. Blocking; a connection for each thread."""
 
 import threading
+import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
@@ -62,6 +63,11 @@ SORTS = {
 }
 
 
+def folded(*texts: Any) -> str:
+    """An SQL function, for comparison without case: macOS writes `é` as two code points, others as one."""
+    return unicodedata.normalize("NFC", texts[0]).casefold()
+
+
 class Reader:
     """Reads committed rows. Safe from any thread."""
 
@@ -78,6 +84,7 @@ class Reader:
         except AttributeError:
             made = connect(self._path, self._durability)
             made.execute("PRAGMA query_only=ON").fetchall()
+            made.create_scalar_function("folded", folded, 1, deterministic=True)
             self._local.connection = made
             self._all.append(made)
             return made
@@ -171,7 +178,9 @@ class Reader:
             where += " AND key<?"
             values.append(end)
         if query.search:
-            where += " AND instr(lower(key),lower(?))"
+            # SQLite's own knows ASCII only, and is a hundred times as fast.
+            fold = "lower" if query.search.isascii() else "folded"
+            where += f" AND instr({fold}(key),{fold}(?))"
             values.append(query.search)
         counted = self.connection.execute(f"SELECT count(*) FROM objects WHERE {where}", values).fetchone()
         order = f"{SORTS[query.sort]} {'DESC' if query.descending else 'ASC'}, key"
