@@ -126,7 +126,8 @@ def test_image_starts_as_minio_does(image: Image, tmp_path: Path) -> None:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
     words = ("server", "/data", "--address", f":{port}")
-    with running(image, tmp_path / "data", *words, SECRET_KEY="", MINIO_ROOT_USER="root-user") as (container, url):
+    root = {"MINIO_ROOT_USER": "root-user", "MINIO_ROOT_PASSWORD": "a-root-password"}
+    with running(image, tmp_path / "data", *words, SECRET_KEY="", **root) as (container, url):
         wait_until_ready(url)
         assert httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
         assert stop(container) == 0
