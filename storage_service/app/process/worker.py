@@ -9,6 +9,7 @@ import uvicorn
 
 from storage_service.app.core.config import load
 from storage_service.app.process.agreement import DRAIN_SECONDS, SOCKETS_VARIABLE
+from storage_service.app.process.http import JoiningProtocol
 from storage_service.app.process.system import die_with_parent
 from storage_service.app.process.tls import Renewal, make_context
 
@@ -24,7 +25,7 @@ def main() -> int:
     config = uvicorn.Config(
         "storage_service.app.main:app",
         loop="uvloop",
-        http="httptools",
+        http=JoiningProtocol,
         ws="none",  # no door speaks it yet
         lifespan="on",
         access_log=False,
