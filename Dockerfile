@@ -25,6 +25,8 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=build /opt/storage /opt/storage
 COPY deploy/entrypoint.sh /usr/local/bin/storage-entrypoint
+# For health checks that are written for MinIO: `mc ready local`.
+COPY deploy/mc /usr/local/bin/mc
 ENV PATH=/opt/storage/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     HOST=0.0.0.0 \

@@ -16,7 +16,7 @@ refuse() {
 }
 
 SECRETS="SECRET_KEY JWT_SECRET_KEY SECRET_KEY_PREVIOUS ANON_KEY STORAGE_SERVICE_API_KEY API_KEY
-    S3_ROOT_ACCESS_KEY S3_ROOT_SECRET_KEY MINIO_ROOT_USER MINIO_ROOT_PASSWORD"
+    S3_ROOT_ACCESS_KEY S3_ROOT_SECRET_KEY MINIO_ROOT_USER MINIO_ROOT_PASSWORD MINIO_ACCESS_KEY MINIO_SECRET_KEY"
 
 read_secrets() {
     for name in $SECRETS; do
@@ -60,6 +60,16 @@ read_minio() {
         shift
     done
     use_minio
+}
+
+# Root pairs of MinIO's compose files are often known ones: they start here too, with a warning at each start.
+read_root() {
+    : "${MINIO_ROOT_USER:=${MINIO_ACCESS_KEY:-}}" "${MINIO_ROOT_PASSWORD:=${MINIO_SECRET_KEY:-}}"
+    if [ -n "$MINIO_ROOT_USER$MINIO_ROOT_PASSWORD" ]; then
+        export MINIO_ROOT_USER MINIO_ROOT_PASSWORD ALLOW_KNOWN_ROOT_SECRET=true
+    else
+        unset MINIO_ROOT_USER MINIO_ROOT_PASSWORD
+    fi
 }
 
 use_minio() {
@@ -160,5 +170,5 @@ fi
 read_secrets
 choose_user
 [ "$(id -u)" != 0 ] || take_directory
-[ -z "$minio" ] || keep_secret
+[ -z "$minio" ] || { read_root && keep_secret; }
 become storage "$@"

@@ -11,9 +11,6 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
-
-from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from storage_service.app.apis.cold import create_cold_app
 from storage_service.app.apis.context import Context, DoorOptions, Names
@@ -28,10 +25,10 @@ from storage_service.app.core.links import LinkSigner
 from storage_service.app.core.resumable import Resumables
 from storage_service.app.core.security import Rules
 from storage_service.app.dispatch import Door, door_of, with_alias
-from storage_service.app.edge.accel import Proxies
 from storage_service.app.edge.access import Access
 from storage_service.app.edge.cors import Cors
 from storage_service.app.edge.observe import Metrics
+from storage_service.app.edge.proxies import Proxies
 from storage_service.app.edge.request import Receive, Request, Scope, Send
 from storage_service.app.edge.respond import send_json, send_problem
 from storage_service.app.membership import Member
@@ -166,7 +163,7 @@ class Service:
         self._closing.callback(os.close, lock)
         self._closing.callback(worker.close)
         operations.store = worker.store
-        signatures = Signatures(settings, shared)
+        signatures = Signatures(settings, worker.keys)
         await signatures.open()
         self._later(signatures.keep_uses())
         context = await self._context(settings, worker, signatures, operations)
@@ -222,13 +219,11 @@ def make_access(settings: Settings, users: BackendUsers | None) -> Access:
 
 def behind_proxies(app: App, settings: Settings) -> App:
     """The app, believing TRUSTED_PROXIES: who the client is, and that they can send files themselves."""
-    networks = settings.trusted_proxies
-    inner: Any = ProxyHeadersMiddleware(app, [str(network) for network in networks])  # type: ignore[arg-type]
-    proxies = Proxies(networks)
+    proxies = Proxies(settings.trusted_proxies)
 
-    async def enter(scope: Scope, receive: Receive, send: Send) -> None:
-        proxies.admit(scope)  # before the peer's address gives way to the client's
-        await inner(scope, receive, send)
+    def enter(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        proxies.admit(scope)
+        return app(scope, receive, send)
 
     return enter
 

@@ -3,10 +3,11 @@
 import asyncio
 import logging
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from storage_service.app.backends.key_records import StoredKeys
-from storage_service.app.backends.shared import Shared
+from storage_service.app.backends.ring import Ring
 from storage_service.app.backends.volume import Layout
 from storage_service.app.core.config import Settings
 from storage_service.app.core.errors import AccessKeyExists, InsufficientStorage
@@ -22,16 +23,25 @@ log = logging.getLogger(__name__)
 SAVE_SECONDS = 60.0  # how often it is written down when keys were last used
 
 
+def _open_ring(path: Path) -> Ring | None:
+    """What was refused by any worker; None where there is no room for it: then each has its own."""
+    try:
+        return Ring(path)
+    except OSError as error:
+        log.warning("refused signatures are kept in memory alone: %s", error.strerror)
+        return None
+
+
 class Signatures:
     """Made once for each worker; `open` before the first request."""
 
-    def __init__(self, settings: Settings, shared: Shared) -> None:
+    def __init__(self, settings: Settings, records: StoredKeys) -> None:
         urls = (settings.storage_service_public_url, settings.permanent_url, *settings.public_urls)
-        names = PublicNames(urls, settings.trusted_proxies)
-        self.records = StoredKeys(Layout(settings.storage_path), shared)
+        names = PublicNames(urls)
+        self.records = records
         self.keys = Keyring(self.records, settings.root_key, settings.storage_admins)
         self._first = settings.storage_keys
-        self._failures = FailureLog()
+        self._failures = FailureLog(records=_open_ring(Layout(settings.storage_path).failures))
         self._doctor = Doctor(self.keys, names, settings.port, settings.s3_region)
         options = AuthOptions(settings.s3_region, settings.sigv2_enabled, failed=self._failures.note)
         self.authenticator = Authenticator(self.keys, names, options)

@@ -7,6 +7,7 @@ from pathlib import Path
 from storage_service.app.backends.catalog.committer import Committer
 from storage_service.app.backends.catalog.reading import Reader
 from storage_service.app.backends.catalog.sqlite import SqliteCatalog
+from storage_service.app.backends.key_records import StoredKeys
 from storage_service.app.backends.local import LocalFiles
 from storage_service.app.backends.pressure import Backlog, DiskVolume
 from storage_service.app.backends.shared import Shared
@@ -57,10 +58,11 @@ class Worker:
     volume: DiskVolume
     reader: Reader
     committer: Committer
+    keys: StoredKeys
 
     def start(self, waited: Callable[[float], None]) -> None:
         """`waited` is told the seconds each commit took."""
-        self.committer.start(waited)
+        self.committer.start(waited, self.keys.holds)
 
     def close(self) -> None:
         self.committer.close()
@@ -91,7 +93,7 @@ def make_worker(settings: Settings, staging: Path) -> Worker:
     store = ObjectStore(catalog, files, volume, limits)
     pieces = LocalUploads(str(layout.uploads), blobs, str(staging))
     uploads = Uploads(store, catalog, pieces, int(settings.upload_expiry_days * DAY_MS))
-    return Worker(store, uploads, shared, volume, reader, committer)
+    return Worker(store, uploads, shared, volume, reader, committer, StoredKeys(layout, shared))
 
 
 def make_staging(layout: Layout, name: str) -> tuple[Path, int]:

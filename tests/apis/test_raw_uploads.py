@@ -161,6 +161,23 @@ async def test_bucket_limits_are_told_before_the_body(client: httpx.AsyncClient)
     assert (await post(client, bucket.name, "b.txt", b"x" * 4_000_000)).status_code == 413
 
 
+@pytest.mark.parametrize("headers", [{"if-none-match": "*"}, {"if-match": '"another"'}])
+async def test_condition_that_fails_is_told_before_the_body(
+    client: httpx.AsyncClient, public: Bucket, headers: dict[str, str]
+) -> None:
+    asked = []
+
+    async def body() -> AsyncIterator[bytes]:
+        asked.append("the body")
+        yield b"other"
+
+    await put(client, public, "taken", TEXT)
+    url = f"/files/upload-direct/{public.name}/taken"
+    answer = await client.put(url, content=body(), headers={**bearer(), **headers})
+    assert (answer.status_code, asked) == (412, [])
+    assert (await get(client, public, "taken")).content == TEXT
+
+
 @pytest.mark.parametrize("key", ["x" * 1025, "%00", "%ff"])
 async def test_bad_key_is_400(client: httpx.AsyncClient, public: Bucket, key: str) -> None:
     url = f"/files/upload-direct/{public.name}/{key}"

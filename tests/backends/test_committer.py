@@ -17,11 +17,13 @@ from storage_service.app.backends.shared import READ_ONLY, READY, REBUILDING, SU
 from storage_service.app.core.changes import Change, Outcome, UpdateBucket
 from storage_service.app.core.errors import (
     InsufficientStorage,
+    InvalidAccessKeyId,
     KeyAlreadyExists,
     NoSuchKey,
     ServiceUnavailable,
     StorageError,
 )
+from storage_service.app.core.keys import SIGNED_BY, Stamp
 from storage_service.app.core.objects import Version, new_id
 from tests.support.changing import KEYS, NOW, Plan, change_of, copy, create, delete, plans, put, states
 from tests.support.rows import KEEPING, MemoryRows, nonzero
@@ -53,6 +55,26 @@ async def together(store: Store, committer: Committer, changes: list[Change]) ->
 
 def kinds(results: Results) -> list[type]:
     return [type(result) for result in results]
+
+
+async def test_change_signed_with_a_revoked_key_is_refused(store: Store) -> None:
+    """The key is looked at only if some key has changed since the request was let in."""
+    store.bucket()
+    layout, good = store.layout, {"good"}
+    committer = Committer(str(layout.catalog), str(layout.commit_lock), "scratch", store.shared, KEEPING, lambda: False)
+    committer.start(key_holds=lambda access_key: access_key in good)
+
+    async def signed(access_key: str, key: str) -> Outcome:
+        SIGNED_BY.set(Stamp(access_key, 0))
+        return await committer.commit(put(1, key))
+
+    assert (await asyncio.create_task(signed("revoked", "before"))).version is not None
+    store.shared.add(words.KEYS, 1)
+    waiting = (signed("revoked", "a"), signed("good", "b"), committer.commit(put(1, "unsigned")))
+    results = await asyncio.gather(*waiting, return_exceptions=True)
+    committer.close()
+    assert kinds(list(results)) == [InvalidAccessKeyId, Outcome, Outcome]
+    assert store.reader.find_all([(1, "a")]) == {}
 
 
 async def test_refused_change_leaves_its_neighbours(store: Store, committer: Committer) -> None:

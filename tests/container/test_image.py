@@ -22,6 +22,7 @@ from tests.support.tools import require_root, require_tool
 
 KEY = {"x-api-key": "b1" * 32}
 HALF = 100_000  # bytes
+ROOT_PAIR = ("MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD")
 
 
 @pytest.fixture(scope="session")
@@ -125,9 +126,8 @@ def test_image_starts_as_minio_does(image: Image, tmp_path: Path) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
-    words = ("server", "/data", "--address", f":{port}")
-    root = {"MINIO_ROOT_USER": "root-user", "MINIO_ROOT_PASSWORD": "a-root-password"}
-    with running(image, tmp_path / "data", *words, SECRET_KEY="", **root) as (container, url):
+    words, pair = ("server", "/data", "--address", f":{port}"), dict.fromkeys(ROOT_PAIR, "minioadmin")
+    with running(image, tmp_path / "data", *words, SECRET_KEY="", **pair) as (container, url):
         wait_until_ready(url)
         assert httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
         assert stop(container) == 0
@@ -151,7 +151,7 @@ def test_dockerfile_keeps_hadolints_rules() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-@pytest.mark.parametrize("script", ["deploy/entrypoint.sh", "run.sh", "run_tests.sh", "scripts/venv.sh"])
+@pytest.mark.parametrize("script", ["deploy/entrypoint.sh", "deploy/mc", "run.sh", "run_tests.sh", "scripts/venv.sh"])
 def test_scripts_keep_shellchecks_rules(script: str) -> None:
     command = [require_tool("shellcheck"), "--exclude=SC1091", str(REPOSITORY / script)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -159,7 +159,7 @@ def test_scripts_keep_shellchecks_rules(script: str) -> None:
 
 
 def test_entry_point_can_be_executed() -> None:
-    assert os.access(REPOSITORY / "deploy/entrypoint.sh", os.X_OK)
+    assert all(os.access(REPOSITORY / script, os.X_OK) for script in ("deploy/entrypoint.sh", "deploy/mc"))
 
 
 def test_nothing_in_the_image_depends_on_the_processor() -> None:
@@ -180,6 +180,7 @@ def test_final_stage_says_how_it_is_run() -> None:
         ("storage_service/app/apis/static/docs.html", True),
         ("requirements.txt", True),
         ("deploy/entrypoint.sh", True),
+        ("deploy/mc", True),
         (".env", False),
         (".git/config", False),
         ("data/.storage/identity.json", False),

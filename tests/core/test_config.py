@@ -317,6 +317,22 @@ def test_weak_secret_stops_a_service_that_others_reach(name: str, value: str, fa
         assert "openssl rand" in text
 
 
+@pytest.mark.parametrize(
+    ("user", "secret"), [("minioadmin", "minioadmin"), ("minio", "minio123"), ("same.as.it", "same.as.it")]
+)
+def test_known_root_secret_starts_only_where_it_is_allowed(user: str, secret: str) -> None:
+    pair = {"secret_key": SECRET, "s3_root_access_key": user, "s3_root_secret_key": secret}
+    with pytest.raises(WeakSecret):
+        check_secret(load(**pair), "0.0.0.0")
+    warning = check_secret(load(**pair, allow_known_root_secret=True), "0.0.0.0")
+    assert warning is not None
+    assert "S3_ROOT_SECRET_KEY is a known example" in warning
+    with pytest.raises(WeakSecret, match="SECRET_KEY is shorter"):
+        check_secret(load(**{**pair, "secret_key": "short"}, allow_known_root_secret=True), "0.0.0.0")
+    with pytest.raises(WeakSecret, match="shorter than 8"):
+        check_secret(load(**{**pair, "s3_root_secret_key": "x1"}, allow_known_root_secret=True), "0.0.0.0")
+
+
 def test_strong_secrets_start_anywhere() -> None:
     settings = load(secret_key=SECRET, storage_service_api_key=OTHER, secret_key_previous=OTHER)
     for host in ("0.0.0.0", "127.0.0.1"):

@@ -14,6 +14,8 @@ from tests.support.places import open_place
 from tests.support.service import Service
 from tests.support.tools import require_tool
 
+S3_KEY, S3_SECRET = "gatewaykey", "secret-behind-the-gateway"
+
 
 def shared_group() -> dict[str, str]:
     """STORAGE_GID, where nginx's workers are another user than the service."""
@@ -29,7 +31,9 @@ def top() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def service(top: Path) -> Iterator[Service]:
-    with Service(top / "data", top, environment={"TRUSTED_PROXIES": "127.0.0.1", **shared_group()}) as service:
+    keys = {"S3_ROOT_ACCESS_KEY": S3_KEY, "S3_ROOT_SECRET_KEY": S3_SECRET}
+    settings = {"TRUSTED_PROXIES": "127.0.0.1", **keys, **shared_group()}
+    with Service(top / "data", top, environment=settings) as service:
         yield service
 
 
@@ -57,6 +61,14 @@ def without_accel(top: Path, service: Service) -> Iterator[Gateway]:
     """The same, with blobs sent by the service."""
     off = {"set $storage_accel /_storage_blobs/;": 'set $storage_accel "";'}
     with _gateway(top, service, "gateway.conf", "without-accel", **off).running() as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="session")
+def renaming(top: Path, service: Service) -> Iterator[Gateway]:
+    """The same, calling the service by a name of its own."""
+    inside = {"proxy_set_header Host $http_host;": "proxy_set_header Host storage.internal;"}
+    with _gateway(top, service, "gateway.conf", "renaming", **inside).running() as gateway:
         yield gateway
 
 

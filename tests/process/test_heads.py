@@ -25,10 +25,12 @@ class Wire(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__()
         self.sent = b""
+        self.writes = 0
         self.closed = False
 
     def write(self, data: Any) -> None:
         assert not self.closed
+        self.writes += 1
         self.sent += data
 
     def close(self) -> None:
@@ -40,6 +42,16 @@ class Wire(asyncio.Transport):
     def pause_reading(self) -> None: ...
 
     def resume_reading(self) -> None: ...
+
+
+def whole(*headers: tuple[bytes, bytes], body: bytes = b"ok") -> Callable[..., Awaitable[None]]:
+    """An answer with all of its body in one message."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": list(headers)})
+        await send({"type": "http.response.body", "body": body})
+
+    return app
 
 
 def answer(*headers: tuple[bytes, bytes], status: int = 200, body: bytes = b"ok") -> Callable[..., Awaitable[None]]:
@@ -79,6 +91,11 @@ ANSWERS = {
     "longer than announced": answer((b"content-length", b"1")),
     "shorter than announced": answer((b"content-length", b"3")),
     "no content": answer(status=204, body=b""),
+    "whole": whole(LENGTH),
+    "whole, and too long": whole((b"content-length", b"1")),
+    "whole, and too short": whole((b"content-length", b"3")),
+    "whole, and empty": whole((b"content-length", b"0"), body=b""),
+    "large": whole((b"content-length", b"100000"), body=bytes(100_000)),
     "partial": answer(LENGTH, (b"content-range", b"bytes 0-1/9"), status=206),
 }
 REQUESTS = {"GET": GET, "HEAD": HEAD, "closing": CLOSING, "HTTP/1.0": OLD, "pipelined": PIPELINED}
@@ -109,6 +126,19 @@ async def test_header_that_would_end_its_line_is_never_sent(header: tuple[bytes,
     assert sent.startswith(b"HTTP/1.1 500 ")  # uvicorn's own just ends the connection
     assert header[0] not in sent
     assert b"set-cookie" not in sent
+
+
+async def test_head_and_small_body_leave_in_one_write() -> None:
+    config = Config(whole(LENGTH), log_config=None, access_log=False, lifespan="off")
+    config.load()
+    protocol, wire = Protocol(config, ServerState(), {}), Wire()
+    protocol.connection_made(wire)
+    for number in range(1, 4):
+        protocol.data_received(GET)
+        while protocol.tasks:
+            await asyncio.wait(set(protocol.tasks))
+        assert wire.writes == number
+    protocol.connection_lost(None)
 
 
 def test_head_without_a_name_is_refused() -> None:

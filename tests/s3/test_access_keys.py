@@ -1,6 +1,7 @@
 """Access keys of a running service with two workers: a change in one process is the next request's in all."""
 
 import json
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +14,7 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
-from tests.support.service import OWNER, Service
+from tests.support.service import OWNER, SERVICE_KEY, Service
 
 pytestmark = pytest.mark.ci
 
@@ -81,6 +82,39 @@ def test_revoked_key_fails_on_the_next_request_in_every_worker(two_workers: Serv
     with two_workers.client() as json_door:
         json_door.delete(f"/api/v1/keys/{pair[0]}").raise_for_status()
     assert answers(two_workers, url) == {403}
+
+
+@pytest.mark.parametrize("size", [3, 300_000])
+def test_key_revoked_under_an_upload_stores_nothing(two_workers: Service, size: int) -> None:
+    """It was let in, and is told so; what is committed after the revocation is refused all the same."""
+    pair, bucket = make_key(two_workers), f"revoked-under-{size}"
+    client(two_workers, *pair).create_bucket(Bucket=bucket)
+    url = client(two_workers, *pair).generate_presigned_url("put_object", {"Bucket": bucket, "Key": "k"})
+    with socket.create_connection(("127.0.0.1", two_workers.port), timeout=60) as connection:
+        lines = [f"PUT {url.removeprefix(two_workers.url)} HTTP/1.1", f"Host: 127.0.0.1:{two_workers.port}"]
+        lines += [f"Content-Length: {size}", "Expect: 100-continue", "Connection: close", "", ""]
+        connection.sendall("\r\n".join(lines).encode())
+        assert connection.recv(64).startswith(b"HTTP/1.1 100")
+        with two_workers.client() as json_door:
+            json_door.delete(f"/api/v1/keys/{pair[0]}").raise_for_status()
+        connection.sendall(b"x" * size)
+        answer = connection.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 403")
+    assert b"<Code>InvalidAccessKeyId</Code>" in answer
+    assert client(two_workers, *ROOT).list_objects_v2(Bucket=bucket)["KeyCount"] == 0
+
+
+def test_doctor_knows_what_any_worker_refused(two_workers: Service) -> None:
+    """Each request on a connection of its own, and so is each question."""
+    seen = []
+    doctor, key = f"{two_workers.url}/api/v1/signature-doctor", {"X-API-Key": SERVICE_KEY}
+    for number in range(TRIES):
+        wrong = client(two_workers, ROOT[0], "wrong-secret")
+        url = wrong.generate_presigned_url("head_object", {"Bucket": f"b{number}", "Key": "k"})
+        refused_id = httpx.head(url).headers["x-amz-request-id"]
+        found = httpx.get(doctor, params={"request_id": refused_id}, headers=key).raise_for_status()
+        seen += [report["path"] for report in found.json()["requests"]]
+    assert seen == [f"/b{number}/k" for number in range(TRIES)]
 
 
 def test_keys_of_the_command_line_hold_and_end_at_once(two_workers: Service) -> None:

@@ -141,5 +141,20 @@ def test_the_same_requests_are_let_in_when_they_are_signed_well(service: Service
     assert (answer.status_code, answer.content) == (200, b"untouched")
 
 
+@pytest.mark.parametrize("auth", [S3SigV4Auth, S3SigV4QueryAuth, HmacV1Auth, HmacV1QueryAuth])
+def test_a_bucket_may_stand_in_the_host_that_was_signed(service: Service, place: str, auth: Any) -> None:
+    """Version 2 signs the bucket in front of the path wherever it was named."""
+    host = f"{place}.s3.example.test:{service.port}"
+    request = AWSRequest("GET", f"http://{host}/key", auth_path=f"/{place}/key")
+    signed(auth, ROOT)(request)
+    parts = urlsplit(request.url)
+    url = f"{service.url}/key" + (f"?{parts.query}" if parts.query else "")
+    headers = [*request.headers.items(), ("host", host)]
+    answer = httpx.get(url, headers=headers)
+    assert (answer.status_code, answer.content) == (200, b"untouched")
+    elsewhere = [*request.headers.items(), ("host", f"other.s3.example.test:{service.port}")]
+    assert httpx.get(url, headers=elsewhere).status_code == 403
+
+
 # Nobody in particular: their list of buckets is refused, or is empty.
 ANONYMOUS = {"nothing", "unsigned chunks of nobody", "service key", "anon key"}

@@ -84,6 +84,23 @@ def test_the_owner_is_named_when_asked(s3: Client, filled: str) -> None:
     assert s3.list_objects(Bucket=filled)["Contents"][0]["Owner"]["ID"] == "main-user"
 
 
+def test_each_object_has_its_own_owner(s3: Client, other: Client, versioned: str) -> None:
+    s3.put_bucket_acl(Bucket=versioned, ACL="public-read-write")
+    s3.put_object(Bucket=versioned, Key="mine", Body=b"", Metadata={"owner": "nobody"})
+    other.put_object(Bucket=versioned, Key="others", Body=b"")
+    owners = {"mine": "main-user", "others": "other-user"}
+    listed = s3.list_objects_v2(Bucket=versioned, FetchOwner=True)["Contents"], s3.list_objects(Bucket=versioned)
+    assert {one["Key"]: one["Owner"]["ID"] for one in listed[0]} == owners
+    assert {one["Key"]: one["Owner"]["ID"] for one in listed[1]["Contents"]} == owners
+    versions = s3.list_object_versions(Bucket=versioned)["Versions"]
+    assert {one["Key"]: one["Owner"]["ID"] for one in versions} == owners
+    s3.delete_bucket_ownership_controls(Bucket=versioned)
+    s3.put_bucket_acl(Bucket=versioned, ACL="private")
+    rules = {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+    s3.put_bucket_ownership_controls(Bucket=versioned, OwnershipControls=rules)
+    assert {one["Owner"]["ID"] for one in s3.list_objects(Bucket=versioned)["Contents"]} == {"main-user"}
+
+
 @pytest.mark.parametrize(
     "arguments",
     [{"ContinuationToken": "made up"}, {"ContinuationToken": "bm90IG91cnM="}, {"MaxKeys": -1}],

@@ -86,6 +86,32 @@ def test_the_length_is_held_to_the_policy(
         assert refused(s3.head_object, Bucket=bucket, Key="k") == (404, "404")
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["x-amz-website-redirect-location", "Content-Type", "Cache-Control", "x-amz-meta-a", "x-amz-storage-class", "acl"],
+)
+@pytest.mark.parametrize("ending", ["\r\nSet-Cookie: a=b", "\nSet-Cookie: a=b", "\x00"])
+def test_no_field_becomes_two_lines_of_an_answer(
+    http: httpx.Client, s3: Client, bucket: str, name: str, ending: str
+) -> None:
+    form = signed(s3, bucket, "k", ["starts-with", f"${name}", ""])
+    answer = post(http, tampered(form, **{name: f"/x{ending}"}))
+    assert (answer.status_code, "<Code>InvalidArgument</Code>" in answer.text) == (400, True)
+    assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
+
+
+def test_no_name_of_a_field_becomes_two_lines_of_an_answer(http: httpx.Client, s3: Client, bucket: str) -> None:
+    s3.put_bucket_acl(Bucket=bucket, ACL="public-read-write")
+    body = (
+        b'--x\r\nContent-Disposition: form-data; name="key"\r\n\r\nk\r\n'
+        b'--x\r\nContent-Disposition: form-data; name="x-amz-meta-a%0D%0Ab: c"\r\n\r\nv\r\n'
+        b'--x\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\ndata\r\n--x--\r\n'
+    )
+    answer = http.post(f"/{bucket}", content=body, headers={"content-type": "multipart/form-data; boundary=x"})
+    assert answer.status_code == 400
+    assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
+
+
 def tampered(form: dict[str, Any], **changes: str) -> dict[str, Any]:
     return {**form, "fields": {**form["fields"], **changes}}
 

@@ -162,6 +162,37 @@ def test_conditions_of_a_write_hold(s3: Client, bucket: str) -> None:
     assert refused(s3.put_object, Bucket=bucket, Key="none", Body=b"", IfMatch=etag) == (404, "NoSuchKey")
 
 
+def test_a_condition_that_fails_is_refused_before_the_body(service: Service, s3: Client, bucket: str) -> None:
+    s3.put_object(Bucket=bucket, Key="k", Body=b"old")
+    with opened(service, s3, bucket, "If-None-Match: *") as connection:
+        assert connection.recv(12) == b"HTTP/1.1 412"
+    with opened(service, s3, bucket, 'If-Match: "another"') as connection:
+        assert connection.recv(12) == b"HTTP/1.1 412"
+    assert body_of(s3.get_object(Bucket=bucket, Key="k")) == b"old"
+
+
+def test_an_object_deleted_under_a_conditional_write_is_a_conflict(service: Service, s3: Client, bucket: str) -> None:
+    etag = s3.put_object(Bucket=bucket, Key="k", Body=b"old")["ETag"]
+    with opened(service, s3, bucket, f"If-Match: {etag}") as connection:
+        assert connection.recv(64).startswith(b"HTTP/1.1 100")
+        s3.delete_object(Bucket=bucket, Key="k")
+        connection.sendall(b"new")
+        answer = connection.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 409")
+    assert b"<Code>ConditionalRequestConflict</Code>" in answer
+    assert refused(s3.head_object, Bucket=bucket, Key="k") == (404, "404")
+
+
+def opened(service: Service, s3: Client, bucket: str, condition: str) -> socket.socket:
+    """A PUT of three bytes that waits to be told to send them."""
+    url = s3.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "k"})
+    connection = socket.create_connection(("127.0.0.1", service.port), timeout=60)
+    lines = [f"PUT {url.removeprefix(service.url)} HTTP/1.1", f"Host: 127.0.0.1:{service.port}", condition]
+    lines += ["Content-Length: 3", "Expect: 100-continue", "Connection: close"]
+    connection.sendall("\r\n".join([*lines, "", ""]).encode())
+    return connection
+
+
 def test_a_body_shorter_than_announced_is_not_stored(service: Service, s3: Client, bucket: str) -> None:
     s3.put_object(Bucket=bucket, Key="k", Body=b"old")
     url = s3.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "k"})

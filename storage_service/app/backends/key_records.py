@@ -16,6 +16,7 @@ from storage_service.app.core.disk_errors import told
 from storage_service.app.core.errors import AccessKeyExists, NoSuchAccessKey
 from storage_service.app.core.key_making import parse_record, render_record
 from storage_service.app.core.keys import AccessKey
+from storage_service.app.core.objects import now_ms
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +47,15 @@ class StoredKeys:
             if not self._records.has(KIND, key.access_key):
                 raise NoSuchAccessKey("There is no such access key")
             self._write(key)
+
+    def holds(self, access_key: str) -> bool:
+        """Whether it is there and not revoked. Blocks."""
+        try:
+            record = self._records.read(KIND, access_key)
+            key = None if record is None else self._parsed(record)
+        except (OSError, ValueError):
+            return False
+        return key is not None and key.holds(now_ms())
 
     def generation(self) -> int:
         return 0 if self._shared is None else self._shared[words.KEYS]

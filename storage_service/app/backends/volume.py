@@ -87,6 +87,11 @@ class Layout:
         return self.run / "shared"
 
     @property
+    def failures(self) -> Path:
+        """The last requests whose signature was refused, of all workers."""
+        return self.run / "failures"
+
+    @property
     def settled(self) -> Path:
         return self.service / "settled.json"
 

@@ -54,6 +54,7 @@ KNOWN_WEAK = (
     "supersecret",
     "insecure",
 )
+KNOWN_EXAMPLE = "is a known example"
 
 
 class BadSettings(ValueError):
@@ -168,6 +169,8 @@ class Settings(BaseSettings):
         None, validation_alias=AliasChoices("S3_ROOT_SECRET_KEY", "MINIO_ROOT_PASSWORD")
     )
     """Its secret: at least 8 characters."""
+    allow_known_root_secret: bool = False
+    """Whether that secret may be a known example, such as minioadmin. The image allows it where it starts as MinIO."""
     storage_keys: SeedKeys = ()
     """S3 access keys to make at the first start: `key:secret:owner:rw:bucket/prefix`, or JSON."""
     s3_region: str | None = Field(None, pattern="^[A-Za-z0-9_-]{1,64}$")
@@ -265,7 +268,8 @@ def load(**values: Any) -> Settings:
 
 
 def check_secret(settings: Settings, host: str) -> str | None:
-    """None when the secrets are strong, else a warning for a service only this machine can reach.
+    """None when the secrets are strong, else a warning: for a service only this machine can reach, or of what the
+    operator allows.
 
     Raises: WeakSecret when `host` is not a loopback address.
     """
@@ -279,14 +283,16 @@ def check_secret(settings: Settings, host: str) -> str | None:
         for name, secret, least in named
         if secret is not None and (fault := _weakness(secret.get_secret_value(), least))
     ]
+    warnings: list[str] = []
     if root := _root_weakness(settings):
-        faults.append(f"S3_ROOT_SECRET_KEY {root}")
-    if not faults:
+        accepted = settings.allow_known_root_secret and root == KNOWN_EXAMPLE
+        (warnings if accepted else faults).append(f"S3_ROOT_SECRET_KEY {root}")
+    if not faults and not warnings:
         return None
-    advice = f"{'; '.join(faults)}. Make a new one with `openssl rand -base64 48`."
-    if not is_loopback(host):
+    advice = f"{'; '.join(faults + warnings)}. Make a new one with `openssl rand -base64 48`."
+    if faults and not is_loopback(host):
         raise WeakSecret(f"Refusing to listen on {host}: {advice}")
-    return advice
+    return f"Whoever knows it may do everything: {advice}" if warnings else advice
 
 
 def is_loopback(host: str) -> bool:
@@ -302,7 +308,7 @@ def is_loopback(host: str) -> bool:
 def _weakness(secret: str, least_bytes: int) -> str | None:
     plain = "".join(letter for letter in secret.lower() if letter.isalnum())
     if any(word in plain for word in KNOWN_WEAK):
-        return "is a known example"
+        return KNOWN_EXAMPLE
     if len(secret.encode()) < least_bytes:
         return f"is shorter than {least_bytes} bytes"
     if len(set(secret)) == 1:
@@ -315,7 +321,7 @@ def _root_weakness(settings: Settings) -> str | None:
     if secret is None:
         return None
     if secret.lower() in KNOWN_ROOT or secret == settings.s3_root_access_key:
-        return "is a known example"
+        return KNOWN_EXAMPLE
     return f"is shorter than {MIN_ROOT_SECRET_CHARS} characters" if len(secret) < MIN_ROOT_SECRET_CHARS else None
 
 

@@ -223,6 +223,10 @@ class NothingToMatch(PreconditionFailed):
     code = PreconditionFailed.code
 
 
+class ConditionalRequestConflict(StorageError):
+    """A conditional write that was allowed when it began, and whose object was deleted before it ended (409)."""
+
+
 class NotModified(StorageError):
     """A conditional read whose answer is 304; `etag` and `at_ms` go into its headers."""
 

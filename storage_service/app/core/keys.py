@@ -3,9 +3,10 @@
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from storage_service.app.core.errors import ServiceUnavailable
 from storage_service.app.core.security import SERVICE, KeyScope, Principal
@@ -37,6 +38,17 @@ class AccessKey:
 
     def holds(self, at_ms: float) -> bool:
         return self.revoked_ms is None and (self.expires_ms is None or at_ms < self.expires_ms)
+
+
+class Stamp(NamedTuple):
+    """Which key a request was signed with, and how many changes to keys were known then."""
+
+    access_key: str
+    generation: int
+
+
+# Of the request under way: its changes are refused if the key is revoked before they are committed.
+SIGNED_BY: ContextVar[Stamp | None] = ContextVar("signed_by", default=None)
 
 
 class KeyRecords(Protocol):
@@ -101,8 +113,10 @@ class Keyring:
         return self._keys.get(access_key)
 
     def note_use(self, access_key: str, at_ms: int) -> None:
-        """Remember it for `save_uses`."""
+        """Remember it for `save_uses`, and for what this request is going to change."""
         self._used[access_key] = at_ms
+        if self._root is None or access_key != self._root.access_key:  # that one is revoked by a restart alone
+            SIGNED_BY.set(Stamp(access_key, self._seen or 0))
 
     async def save_uses(self) -> None:
         """Write down what was used since the last call. An error loses these times and nothing else."""

@@ -21,7 +21,7 @@ from storage_service.app.core.changes import (
 )
 from storage_service.app.core.commit import BucketLeaving, SourceSettled
 from storage_service.app.core.copying import Copying, content_type_of, copy_draft, link
-from storage_service.app.core.decision import is_visible
+from storage_service.app.core.decision import check_conditions, is_visible
 from storage_service.app.core.downloads import Asked, Download, Loader, Precheck
 from storage_service.app.core.errors import NoSuchBucket, NoSuchKey, NoSuchVersion, StorageError
 from storage_service.app.core.lanes import Lane, Together
@@ -149,6 +149,18 @@ class ObjectStore:
     def most_bytes(self, bucket: Bucket) -> int:
         """The largest object this bucket takes."""
         return self._writer.most_bytes(bucket)
+
+    async def check_write(self, bucket: Bucket, key: str, conditions: WriteConditions) -> None:
+        """Refuse early, before a body is read, what its commit would refuse as things stand. The commit decides.
+
+        Raises:
+            PreconditionFailed, KeyAlreadyExists, NoSuchKey
+        """
+        try:
+            head = await self.head_object(bucket, key)
+        except NoSuchKey:
+            head = None
+        check_conditions(conditions, head, now_ms())
 
     async def put_object(self, bucket: Bucket, key: str, body: AsyncIterator[bytes], options: PutOptions) -> Outcome:
         """Store the body as the key's new current version. On return it survives what the durability mode promises.

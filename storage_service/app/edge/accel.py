@@ -7,15 +7,12 @@ headers that the shipped configuration does not give back.
 
 import re
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Network, ip_address
-from typing import Any
 from urllib.parse import quote
 
 from storage_service.app.core.downloads import Download
 from storage_service.app.core.objects import Span
 from storage_service.app.edge.conditions import NAMES as CONDITIONS
-from storage_service.app.edge.request import Request, Scope
+from storage_service.app.edge.request import Request
 from storage_service.app.edge.respond import Header
 
 ANNOUNCED = b"x-storage-accel"
@@ -24,7 +21,6 @@ ANNOUNCED = b"x-storage-accel"
 LOCATION = b"/_storage_blobs/"
 PLACE = "storage.accel"  # of the scope: the same, once it is believed
 MIN_BYTES = 256 * 1024  # below that the second round through nginx costs more than it saves
-MAPPED = re.compile(r"::ffff:([0-9.]+)", re.IGNORECASE)  # IPv4 on an IPv6 socket. Source: RFC 4291 §2.5.5.2
 
 # What nginx reads as we do. It knows no tabs, and refuses larger numbers than a file can have.
 ONE_RANGE = re.compile(r"bytes=(?:[0-9]{1,18}-[0-9]{0,18}|-[0-9]{1,18})")
@@ -51,37 +47,21 @@ GIVEN_BACK = frozenset(
         b"access-control-allow-origin",
         b"access-control-expose-headers",
         b"vary",
+        b"x-amz-request-id",
+        b"x-amz-id-2",
+        b"x-amz-version-id",
+        b"x-amz-checksum-type",
+        b"x-amz-checksum-crc32",
+        b"x-amz-checksum-crc32c",
+        b"x-amz-checksum-crc64nvme",
+        b"x-amz-checksum-sha1",
+        b"x-amz-checksum-sha256",
     }
 )
 ITS_OWN = frozenset({b"content-length", b"content-range", b"accept-ranges"})  # nginx knows them from the file
 # nginx drops it too. A cache that gets this head by somebody's mistake must not keep an empty body.
 UNCACHED = (b"cdn-cache-control", b"no-store")
 KNOWN = GIVEN_BACK | ITS_OWN | RENAMED.keys() | {b"content-type"}
-
-
-class Proxies:
-    """Which peers are proxies of ours."""
-
-    def __init__(self, networks: Iterable[IPv4Network | IPv6Network]) -> None:
-        self._networks = tuple(networks)
-        self._cached = lru_cache(maxsize=1024)(self._trusts)
-
-    def admit(self, scope: Scope) -> None:
-        """Note in the scope where a believed gateway keeps the blobs. Cheap: most requests bear no such header."""
-        for name, value in scope["headers"]:
-            if name == ANNOUNCED:
-                peer: Sequence[Any] | None = scope.get("client")
-                if peer and value == LOCATION and self._cached(str(peer[0])):
-                    scope[PLACE] = value
-                return
-
-    def _trusts(self, host: str) -> bool:
-        mapped = MAPPED.fullmatch(host)
-        try:
-            address = ip_address(mapped[1] if mapped else host)
-        except ValueError:  # a Unix socket has no address
-            return False
-        return any(address in network for network in self._networks)
 
 
 def keep(request: Request) -> None:

@@ -8,7 +8,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from storage_service.app.core.errors import InvalidArgument, NotModified, PreconditionFailed
-from storage_service.app.core.objects import ANY_WRITE, WriteConditions
+from storage_service.app.core.objects import ANY_WRITE, Bucket, WriteConditions
+from storage_service.app.core.storage import ObjectStore
 from storage_service.app.edge.request import Request
 
 NAMES = frozenset({b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since"})
@@ -18,6 +19,8 @@ ETAG_LIST = re.compile(r'(?:[\s,]|(?:W/)?"[!#-~\x80-\xff]*"(?=[\s,]|\Z)|[^\s",]+
 ANY = ("*",)
 MAX_DATE = 64
 SAFE = frozenset({"GET", "HEAD"})
+# From here on it is worth a look whether a write will be refused, before so many bytes are sent in vain.
+LOOK_FIRST_BYTES = 64 * 1024
 
 
 class _Tag(NamedTuple):
@@ -98,6 +101,22 @@ def write_conditions(request: Request, *, must_be_new: bool = False, file_id: st
             return ANY_WRITE
         return WriteConditions(must_be_new=must_be_new, file_id=file_id)
     return WriteConditions(_strong(request), _weak(request), must_be_new, file_id)
+
+
+async def look_first(
+    store: ObjectStore, request: Request, bucket: Bucket, key: str, conditions: WriteConditions
+) -> bool:
+    """Refuse a write before its body is read, if its conditions do not hold now; whether it was worth a look.
+
+    The commit asks again, and decides. Raises: PreconditionFailed, KeyAlreadyExists, NoSuchKey.
+    """
+    if conditions is ANY_WRITE:
+        return False
+    length = request.content_length
+    if length is not None and length < LOOK_FIRST_BYTES and not request.holds_body_back:
+        return False
+    await store.check_write(bucket, key, conditions)
+    return True
 
 
 def _matches(tags: tuple[str, ...], etag: str) -> bool:

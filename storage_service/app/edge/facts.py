@@ -78,7 +78,7 @@ def _tag_keys(request: Request) -> Sequence[str] | None:
 
 
 def _address(request: Request) -> str | None:
-    """The caller's: uvicorn has put the forwarded one in its place, for proxies it was told to trust."""
+    """The caller's: where a trusted proxy stands between, the one it forwards."""
     client = request.scope.get("client")
     return str(client[0]) if client else None
 

@@ -54,6 +54,7 @@ STATUS: dict[type[errors.StorageError], int] = {
     errors.KeyAlreadyExists: 409,
     errors.PreconditionFailed: 412,
     errors.NothingToMatch: 412,
+    errors.ConditionalRequestConflict: 409,
     errors.NotModified: 304,
     errors.ObjectLocked: 403,  # as S3 answers a write against object lock
     errors.FeedGone: 410,

@@ -1,7 +1,8 @@
-"""uvicorn's HTTP/1.1 by httptools, with heads written in a tenth of its time.
+"""uvicorn's HTTP/1.1 by httptools, made cheaper: heads in a fifth of its time, and in one write with the body.
 
 uvicorn looks at every header with two patterns: with our fourteen that is a fifth of a small download. Here a name is
-checked once for good, and all values in one go; what is not plain (no length, a closing connection) stays uvicorn's.
+checked once for good, and all values in one go. Two writes cost the server a system call more, and the client a
+wake-up. What is not plain (no length, a closing connection, a full buffer) stays uvicorn's.
 """
 
 from collections.abc import Awaitable, Generator, Iterable
@@ -12,6 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HEADER_RE, STATUS_LINE, HttpTo
 CONTROLS = bytes([*range(9), *range(10, 32), 127])  # no header value may hold them; a tab may stand
 MOST_NAMES = 1024  # kept; user metadata brings names of its own
 RARE = (b"connection", b"transfer-encoding")
+MOST_JOINED_BYTES = 64 * 1024  # more than that is not copied
 
 
 class Done:
@@ -26,16 +28,20 @@ _prefixes: dict[bytes, bytes] = {}
 
 
 class Cycle(RequestResponseCycle):
-    """One request and its answer."""
+    """One request and its answer. The head of a plain one waits for the first bytes of the body."""
+
+    head = b""
 
     def send(self, message: Any) -> Awaitable[None]:  # type: ignore[override] # awaited by all who call it
         """Raises: RuntimeError, as uvicorn's, of a header that would end its line."""
+        if self.head:
+            return self._send_first(message)
         if self.response_started or self.disconnected or self.flow.write_paused:
             return super().send(message)
         headers = [*self.default_headers, *message.get("headers", ())]
         if not self._is_plain(dict(headers)):
             return super().send(message)
-        self.transport.write(render(message["status"], headers))
+        self.head = render(message["status"], headers)
         self.response_started = True
         self.waiting_for_100_continue = False
         self.chunked_encoding = False
@@ -48,6 +54,20 @@ class Cycle(RequestResponseCycle):
             return False
         self.expected_content_length = int(length)
         return True
+
+    def _send_first(self, message: Any) -> Awaitable[None]:
+        """Head and body together, where that is all and small; else one after the other."""
+        head, self.head = self.head, b""
+        body = message.get("body", b"")
+        whole = len(body) == self.expected_content_length and not message.get("more_body", False)
+        if not whole or len(body) > MOST_JOINED_BYTES or self.disconnected or self.scope["method"] == "HEAD":
+            self.transport.write(head)
+            return super().send(message)
+        self.transport.write(head + body)
+        self.response_complete = True
+        self.message_event.set()
+        self.on_response()
+        return DONE
 
 
 class Protocol(HttpToolsProtocol):

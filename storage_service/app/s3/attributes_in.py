@@ -69,7 +69,8 @@ def refuse_unsupported(request: Request) -> None:
 
 def check_redirect(location: str) -> str:
     """Raises: InvalidArgument."""
-    if not location.startswith(("/", "http://", "https://")) or len(location) > MOST_HEADER_CHARS:
+    is_line = VISIBLE.fullmatch(location) is not None  # it comes back as a header
+    if not is_line or not location.startswith(("/", "http://", "https://")) or len(location) > MOST_HEADER_CHARS:
         raise InvalidArgument("The website redirect location must have a prefix of 'http://' or 'https://' or '/'.")
     return location
 

@@ -3,18 +3,19 @@
 import base64
 import binascii
 from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
 from typing import NamedTuple
 from urllib.parse import quote
 
 import orjson
 
 from storage_service.app.core.errors import InvalidArgument
-from storage_service.app.core.objects import Listing, ListQuery, Version, VersionListing, VersionQuery
+from storage_service.app.core.objects import Bucket, Listing, ListQuery, Version, VersionListing, VersionQuery
 from storage_service.app.s3.answers import document, element, escape, send_xml, timestamp
 from storage_service.app.s3.buckets import owner_element
 from storage_service.app.s3.checksums import checksums_of, type_of
 from storage_service.app.s3.context import Call
-from storage_service.app.s3.naming import version_name
+from storage_service.app.s3.naming import object_owner, version_name
 
 MOST_KEYS = 1000  # a page. Source: AWS "ListObjectsV2"
 MOST_DIGITS = 10
@@ -22,6 +23,7 @@ TOKEN_VERSION = b"1"
 STORAGE_CLASS = "<StorageClass>STANDARD</StorageClass>"
 
 Name = Callable[[str], str]  # a key as this list writes it
+Owner = Callable[[Version], str]  # the element of an object's owner
 
 
 class Page(NamedTuple):
@@ -85,7 +87,7 @@ async def _list(call: Call, page: Page, after: str) -> Listing:
 
 
 async def _send_list(call: Call, page: Page, head: list[str], listing: Listing, *, owner: bool) -> None:
-    shown = owner_element("Owner", call.bucket.owner) if owner else ""
+    shown = owners_of(call.bucket) if owner else nobody
     detail = metadata_of if call.query.get("metadata") == "true" else None
     rows = contents(listing.versions, page.name, shown, detail)
     inner = "".join((*head, *rows, tail_of(page, listing.prefixes)))
@@ -93,15 +95,25 @@ async def _send_list(call: Call, page: Page, head: list[str], listing: Listing, 
 
 
 def contents(
-    versions: tuple[Version, ...], name: Name, owner: str, detail: Callable[[Version], str] | None
+    versions: tuple[Version, ...], name: Name, owner: Owner, detail: Callable[[Version], str] | None
 ) -> list[str]:
     """A `Contents` element each."""
     return [
         f"<Contents><Key>{name(version.key)}</Key><LastModified>{timestamp(version.at_ms)}</LastModified>"
-        f"<ETag>&quot;{escape(version.etag)}&quot;</ETag><Size>{version.size}</Size>{owner}{STORAGE_CLASS}"
+        f"<ETag>&quot;{escape(version.etag)}&quot;</ETag><Size>{version.size}</Size>{owner(version)}{STORAGE_CLASS}"
         f"{'' if detail is None else detail(version)}</Contents>"
         for version in versions
     ]
+
+
+def owners_of(bucket: Bucket) -> Owner:
+    """The `Owner` element of each object of this bucket, rendered once for each owner."""
+    rendered = lru_cache(maxsize=None)(partial(owner_element, "Owner"))
+    return lambda version: rendered(object_owner(bucket, version))
+
+
+def nobody(_: Version) -> str:
+    return ""
 
 
 def tail_of(page: Page, prefixes: tuple[str, ...]) -> str:
@@ -147,8 +159,8 @@ async def list_versions(call: Call) -> None:
     ]
     if listing.truncated:
         head += next_markers(page, listing)
-    owner = owner_element("Owner", call.bucket.owner)
-    rows = [version_entry(version, latest, page.name, owner) for version, latest in listing.versions]
+    owner = owners_of(call.bucket)
+    rows = [version_entry(version, latest, page.name, owner(version)) for version, latest in listing.versions]
     inner = "".join((*head, *rows, tail_of(page, listing.prefixes)))
     await send_xml(call.request, document("ListVersionsResult", inner))
 

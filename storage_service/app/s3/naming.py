@@ -2,6 +2,8 @@
 
 from storage_service.app.core.errors import InvalidArgument
 from storage_service.app.core.objects import NULL_ID, Bucket, Version
+from storage_service.app.core.protection import protection_of
+from storage_service.app.core.security import owner_of
 from storage_service.app.edge.respond import Header
 from storage_service.app.s3.context import Call
 
@@ -29,6 +31,11 @@ def asked_version(call: Call) -> str | None:
     if version_id == "":
         raise InvalidArgument("Version id cannot be the empty string")
     return version_id
+
+
+def object_owner(bucket: Bucket, version: Version) -> str:
+    """Its uploader; the bucket's owner for what nobody signed, or where the bucket owns all it holds."""
+    return (not bucket.derived(protection_of).acls_off and owner_of(version)) or bucket.owner
 
 
 def etag_header(version: Version) -> Header:

@@ -72,6 +72,9 @@ SUBRESOURCES = frozenset(operation.query.partition("+")[0] for operation in OPER
     "ownershipControls", "policy", "policyStatus", "publicAccessBlock", "renameObject", "replication",
     "requestPayment", "restore", "retention", "select", "session", "tagging", "torrent", "uploadId", "uploads",
     "versioning", "versions", "website",
+    # MinIO's and Ceph's, which mean something else than the plain request.
+    "events", "lambdaArn", "replication-check", "replication-metrics", "replication-reset", "replication-reset-status",
+    "abac",
 }  # fmt: skip
 # Keys that may stand without a value and choose no operation.
 PARAMETERS = frozenset({

@@ -3,6 +3,7 @@
 Source: AWS "POST Object", "Browser-Based Uploads Using POST".
 """
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -18,6 +19,7 @@ from storage_service.app.edge.respond import Header, send_empty
 from storage_service.app.s3.answers import DECLARATION, elements, quoted, send_xml
 from storage_service.app.s3.attributes_in import attributes_of
 from storage_service.app.s3.auth.body import Body as Framed
+from storage_service.app.s3.auth.hoisted import CONTROLS
 from storage_service.app.s3.bodies import verifier
 from storage_service.app.s3.checksums import Announced, announced
 from storage_service.app.s3.configuration.creation import with_protection
@@ -33,6 +35,7 @@ FILENAME = "${filename}"
 NO_FILE = "POST requires exactly one file upload per request."
 STATUSES = {"200": 200, "201": 201, "204": 204}
 NO_CONTENT, CREATED, SEE_OTHER = 204, 201, 303
+TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a header's name. Source: RFC 9110 §5.6.2
 # Fields that stand for a header of the same name; the others speak of the form.
 AS_HEADERS = frozenset({
     "cache-control", "content-type", "content-disposition", "content-encoding", "content-language", "expires",
@@ -107,7 +110,10 @@ async def _small(form: Form) -> str:
 
 
 def as_request(request: Request, fields: dict[str, str]) -> Request:
-    """The form's fields as the headers they stand for, so that one parser reads both."""
+    """The form's fields as the headers they stand for, so that one parser reads both.
+
+    Raises: InvalidArgument for what no header can be: it would come back in an answer as a line of its own.
+    """
     headers = [
         (name.encode("latin-1", "replace"), value.encode())
         for name, value in fields.items()
@@ -115,6 +121,9 @@ def as_request(request: Request, fields: dict[str, str]) -> Request:
     ]
     if "acl" in fields:
         headers.append((b"x-amz-acl", fields["acl"].encode()))
+    for name, value in headers:
+        if not TOKEN.fullmatch(name) or CONTROLS.search(value):
+            raise InvalidArgument(f"The field {name.decode('latin-1')!r} cannot be a header")
     scope: Scope = {**request.scope, "headers": headers}
     return Request(scope, request.receive, request.send)
 

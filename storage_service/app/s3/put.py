@@ -2,10 +2,10 @@
 
 import orjson
 
-from storage_service.app.core.errors import MissingContentLength, NoSuchKey
+from storage_service.app.core.errors import ConditionalRequestConflict, MissingContentLength, NoSuchKey, NothingToMatch
 from storage_service.app.core.objects import Attributes, Version
 from storage_service.app.core.writing import PutOptions
-from storage_service.app.edge.conditions import write_conditions
+from storage_service.app.edge.conditions import look_first, write_conditions
 from storage_service.app.edge.respond import Header, send_empty
 from storage_service.app.s3.attributes_in import attributes_of
 from storage_service.app.s3.bodies import Received, receive
@@ -19,7 +19,7 @@ MOST_PUT_BYTES = 5 << 30  # larger objects come in parts. Source: AWS "Uploading
 
 
 async def put_object(call: Call) -> None:
-    """Raises: BadDigest, InvalidDigest, PreconditionFailed, EntityTooLarge, QuotaExceeded, MissingContentLength …"""
+    """Raises: BadDigest, InvalidDigest, PreconditionFailed, ConditionalRequestConflict, EntityTooLarge …"""
     check_declared(call.request, announced(call.request, call.caller.payload.trailers))
     attributes = with_protection(call, attributes_of(call), call.bucket)
     received = receive(call, MOST_PUT_BYTES)
@@ -34,16 +34,23 @@ async def put_object(call: Call) -> None:
 
 
 async def _store(call: Call, received: Received, attributes: Attributes) -> Version:
+    conditions = write_conditions(call.request)
+    looked = await look_first(call.store, call.request, call.bucket, call.key, conditions)
     options = PutOptions(
         attributes=attributes,
-        conditions=write_conditions(call.request),
+        conditions=conditions,
         actor=call.actor,
         size=received.size,
         sha256=received.sha256,
         algorithm=received.algorithm,
         verify=received.verify,
     )
-    outcome = await call.store.put_object(call.bucket, call.key, received.body, options)
+    try:
+        outcome = await call.store.put_object(call.bucket, call.key, received.body, options)
+    except NothingToMatch:
+        if not looked:
+            raise
+        raise ConditionalRequestConflict("The object was deleted while this request was under way") from None
     if outcome.version is None:
         raise NoSuchKey(key=call.key)
     return outcome.version

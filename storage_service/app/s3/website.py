@@ -20,7 +20,7 @@ from storage_service.app.s3 import get
 from storage_service.app.s3.answers import s3_status_of
 from storage_service.app.s3.auth.caller import Caller
 from storage_service.app.s3.context import Call
-from storage_service.app.s3.head import render_head
+from storage_service.app.s3.head import render_head, sane
 from storage_service.app.s3.operation import Operation
 
 METHODS = frozenset({"GET", "HEAD"})
@@ -61,9 +61,9 @@ async def _page(call: Call, site: Mapping[str, Any]) -> None:
     key = call.target.key
     page = _call_for(call, key + site["index"] if not key or key.endswith("/") else key)
     version = await _readable(page)
-    location = orjson.loads(version.doc).get("website_redirect")
+    location = sane(orjson.loads(version.doc).get("website_redirect"))
     if location:
-        await send_empty(call.request.send, MOVED, ((b"location", location.encode("latin-1", "replace")),))
+        await send_empty(call.request.send, MOVED, ((b"location", location),))
     elif call.request.method == "HEAD":
         await get.head_object(page)
     else:

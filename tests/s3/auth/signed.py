@@ -62,12 +62,10 @@ async def open_ring() -> Keyring:
     return made
 
 
-def authenticator(
-    *urls: str, now: datetime = NOW, trusted: Any = (), failures: FailureLog | None = None, **options: Any
-) -> Authenticator:
+def authenticator(*urls: str, now: datetime = NOW, failures: FailureLog | None = None, **options: Any) -> Authenticator:
     failed = failures.note if failures else None
     chosen = AuthOptions(now=now.timestamp, failed=failed, **options)
-    return Authenticator(ring(), PublicNames(urls, trusted), chosen)
+    return Authenticator(ring(), PublicNames(urls), chosen)
 
 
 def at(monkeypatch: Any, moment: datetime) -> None:

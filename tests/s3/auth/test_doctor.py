@@ -1,12 +1,14 @@
 """The signature doctor names provoked faults, and tells no secret."""
 
 from datetime import timedelta
+from ipaddress import ip_network
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
 from storage_service.app.core.errors import StorageError
+from storage_service.app.edge.proxies import Proxies
 from storage_service.app.edge.request import Request
 from storage_service.app.s3.auth.doctor import Diagnosis, Doctor
 from storage_service.app.s3.auth.failures import FailureLog
@@ -80,6 +82,19 @@ async def test_prefix(prefix: str, told: dict[str, str]) -> None:
     found = await diagnosed(moved(f"http://{HOST}{prefix}/bucket/key", **told))
     assert (found.fault, found.proved, found.signed) == ("prefix", True, f"{prefix}/bucket/key")
     assert found.proxy_line == f"proxy_set_header X-Forwarded-Prefix {prefix};"
+
+
+@pytest.mark.parametrize("trusted", ["192.0.2.0/24", "127.0.0.0/8"])
+async def test_proxy_that_nobody_believes_is_told_of(trusted: str) -> None:
+    told = {"x_forwarded_prefix": "/own/path", "x_forwarded_host": "www.example.org"}
+    request = moved(f"http://{HOST}/own/path/bucket/key", **told)
+    Proxies([ip_network(trusted)]).admit(request.scope)
+    if trusted.startswith("127"):
+        assert (await authenticator(PUBLIC).authenticate(request, "bucket", "key")).access_key == ACCESS_KEY
+    else:
+        found = await diagnosed(request)
+        assert (found.fault, "not in TRUSTED_PROXIES" in found.advice) == ("prefix", True)
+    assert "not in TRUSTED_PROXIES" not in (await diagnosed(moved(TARGET, host=f"{HOST}:8001"))).advice
 
 
 @pytest.mark.parametrize("minutes", [-20, 20])

@@ -21,6 +21,9 @@ from storage_service.app.core.errors import (
 from storage_service.app.core.keys import AccessKey, Keyring
 from storage_service.app.s3.auth.authenticate import Authenticator, AuthOptions
 from storage_service.app.s3.auth.names import PublicNames
+from storage_service.app.s3.auth.presigned import is_genuine, read_plain
+from storage_service.app.s3.auth.signing import signing_key
+from storage_service.app.s3.auth.sigv4 import canonical_of, read_url
 from tests.s3.auth.signed import ACCESS_KEY, HOST, NOW, SECRET, V4, V4_URL, NoRecords, ask, request_of, sign, wire
 
 KEYS = [
@@ -287,3 +290,73 @@ async def test_error_names_bucket_and_key() -> None:
     with pytest.raises(SignatureDoesNotMatch) as raised:
         await ask(wire(sign(V4, secret="wrong-secret")))
     assert (raised.value.bucket, raised.value.key) == ("bucket", "key")
+
+
+# The short way of plain presigned URLs ------------------------------------------------------------------------------
+
+
+async def test_plain_url_goes_the_short_way() -> None:
+    request = wire(sign(V4_URL))
+    plain = read_plain(request)
+    assert plain is not None
+    assert plain.canonical == canonical_of(read_url(request))
+    assert (await ask(request)).payload.kind == "unsigned"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"x_amz_meta_added": "1"},
+        {"authorization": "AWS4-HMAC-SHA256 x"},
+        {"x_amz_content_sha256": "UNSIGNED-PAYLOAD"},
+        {"path": "/bucket/a+b"},
+        {"path": "/bucket/%7E"},
+        {"path": ""},
+    ],
+)
+def test_what_is_not_plain_goes_the_long_way(change: dict[str, str]) -> None:
+    assert read_plain(wire(sign(V4_URL), **change)) is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"X-Amz-Expires=", b"X-Amz-Expires=9"),
+        (b"X-Amz-SignedHeaders=host", b"X-Amz-SignedHeaders=host%3Brange"),
+        (b"X-Amz-Algorithm=", b"x-id=GetObject&X-Amz-Algorithm="),
+        (b"&X-Amz-Signature=", b"&versionId=1&X-Amz-Signature="),
+        (b"us-east-1%2Fs3", b"us-east-1%2fs3"),
+        (b"%2Fs3%2F", b"%2Fsts%2F"),
+        (b"X-Amz-Date=2026", b"X-Amz-Date=2025"),
+    ],
+)
+def test_query_of_another_form_goes_the_long_way(old: bytes, new: bytes) -> None:
+    request = wire(sign(V4_URL, expires=600_000))
+    assert old in request.scope["query_string"]
+    request.scope["query_string"] = request.scope["query_string"].replace(old, new)
+    assert read_plain(request) is None
+
+
+@pytest.mark.parametrize("minutes", [-16, -14, 0, 59, 60])
+async def test_both_ways_agree_on_time(minutes: int) -> None:
+    request, now = wire(sign(V4_URL, expires=3600)), NOW + timedelta(minutes=minutes)
+    plain, key = read_plain(request), signing_key(SECRET, b"20260524", b"us-east-1")
+    assert plain is not None
+    assert is_genuine(plain, key, now.timestamp()) is (-15 <= minutes < 60)
+    if -15 <= minutes < 60:
+        assert (await ask(request, now=now)).access_key == ACCESS_KEY
+    else:
+        with pytest.raises(AccessDenied):
+            await ask(request, now=now)
+
+
+async def test_short_way_lets_nobody_in_with_another_secret_region_or_place() -> None:
+    for request in (
+        wire(sign(V4_URL, secret="another")),
+        wire(sign(V4_URL), path="/bucket/other"),
+        wire(sign(V4_URL), host="other.example.org"),
+    ):
+        with pytest.raises(SignatureDoesNotMatch):
+            await ask(request)
+    with pytest.raises(AuthorizationQueryParametersError):
+        await ask(wire(sign(V4_URL, region="eu-west-1")), region="us-east-1")

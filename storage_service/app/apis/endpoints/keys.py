@@ -127,7 +127,7 @@ async def doctor(
     limit: Annotated[int, Query(ge=1, le=64)] = 10,
     request_id: Annotated[str | None, Query(max_length=128, description="As an S3 error tells it.")] = None,
 ) -> Response:
-    """The last refused requests of the worker that answers, newest first: which line differs, and what to change."""
+    """The last refused requests, newest first: which line differs, and what to change."""
     call.check()
     reports: list[dict[str, Any]] = await call.context.diagnose(limit if request_id is None else 64)
     if request_id is not None:

@@ -19,6 +19,7 @@ from storage_service.app.core.objects import Bucket, Version, check_key, is_uuid
 from storage_service.app.core.security import Principal
 from storage_service.app.core.writing import PutOptions
 from storage_service.app.edge.body import Body, body_of
+from storage_service.app.edge.conditions import look_first
 from storage_service.app.edge.facts import facts_of
 from storage_service.app.edge.forms import is_form
 from storage_service.app.edge.request import Request
@@ -26,8 +27,6 @@ from storage_service.app.edge.respond import JSON, send_bytes
 from storage_service.app.schemas.files import file_record, render_upload
 
 UUID_CHARS = 36
-# From here on it is worth a look whether the key is taken, before so many bytes are sent in vain.
-LOOK_FIRST_BYTES = 64 * 1024
 
 
 class Uploads:
@@ -138,9 +137,8 @@ class Uploads:
 
     async def _put(self, request: Request, plan: Plan, body: Body | FormFile, options: PutOptions) -> None:
         """Store it and answer 201. Raises: KeyAlreadyExists and whatever else refuses it."""
-        if plan.must_be_new and (request.content_length or LOOK_FIRST_BYTES) >= LOOK_FIRST_BYTES:
-            await self._refuse_taken(plan)
         try:
+            await look_first(self._store, request, plan.bucket, plan.key, options.conditions)
             outcome = await self._store.put_object(plan.bucket, plan.key, body, options)
         except (KeyAlreadyExists, NoSuchKey) as error:
             raise in_words(error, plan.bucket, plan.key) from None
@@ -148,14 +146,6 @@ class Uploads:
         if version is None:
             raise NoSuchKey(key=plan.key)
         await self._answer(request, plan.bucket, version)
-
-    async def _refuse_taken(self, plan: Plan) -> None:
-        """Before the body is read; the commit decides."""
-        try:
-            await self._store.head_object(plan.bucket, plan.key)
-        except NoSuchKey:
-            return
-        raise in_words(KeyAlreadyExists(), plan.bucket, plan.key)
 
     async def _answer(self, request: Request, bucket: Bucket, version: Version) -> None:
         record = file_record(version, bucket, self._names)

@@ -19,7 +19,8 @@ from storage_service.app.backends.shared import Shared
 from storage_service.app.core.changes import Change, CopyVersion, DeleteBucket, DeleteObject, Outcome, PutVersion
 from storage_service.app.core.commit import decide
 from storage_service.app.core.decision import Keeping, Moment
-from storage_service.app.core.errors import InsufficientStorage, ServiceUnavailable, StorageError
+from storage_service.app.core.errors import InsufficientStorage, InvalidAccessKeyId, ServiceUnavailable, StorageError
+from storage_service.app.core.keys import SIGNED_BY, Stamp
 from storage_service.app.core.lanes import Turn
 from storage_service.app.core.objects import Bucket, now_ms
 
@@ -37,9 +38,12 @@ class CatalogReplaced(Exception):
 
 
 class Waiting(NamedTuple):
+    """`stamp`: the key whose request this is; None where none could be revoked."""
+
     change: Change
     future: "asyncio.Future[Outcome]"
     since: float  # time.perf_counter
+    stamp: Stamp | None
 
 
 Result = Outcome | Exception
@@ -70,9 +74,13 @@ class Committer:
         self._buckets: dict[int, Bucket] = {}
         self._buckets_seen = -1
 
-    def start(self, waited: Callable[[float], None] = lambda _: None) -> None:
-        """Must be called on the event loop. `waited` is told there the seconds each change took."""
+    def start(
+        self, waited: Callable[[float], None] = lambda _: None, key_holds: Callable[[str], bool] = lambda _: True
+    ) -> None:
+        """Must be called on the event loop. `waited` is told there the seconds each change took; `key_holds`, which
+        may block, says whether an access key is still good."""
         self._waited = waited
+        self._key_holds = key_holds
         self._loop = asyncio.get_running_loop()
         self._connection = connect(self._path, self._durability, checkpoints=True)
         self._identity = _identity(self._path)
@@ -90,17 +98,17 @@ class Committer:
     def commit(self, change: Change) -> "asyncio.Future[Outcome]":
         """The change's outcome, once it survives what the durability mode promises."""
         future: asyncio.Future[Outcome] = self._loop.create_future()
-        self._turn.add(Waiting(change, future, time.perf_counter()), self._loop)
+        self._turn.add(Waiting(change, future, time.perf_counter(), SIGNED_BY.get()), self._loop)
         return future
 
     def _run(self) -> None:
         while batch := self._gather():
-            results = self._results([waiting.change for waiting in batch])
+            results = self._results(batch)
             self._loop.call_soon_threadsafe(self._resolve, batch, results)
 
     def _resolve(self, batch: list[Waiting], results: list[Result]) -> None:
         now = time.perf_counter()
-        for (_, future, since), result in zip(batch, results, strict=True):
+        for (_, future, since, _), result in zip(batch, results, strict=True):
             self._waited(now - since)
             if future.cancelled():
                 continue
@@ -127,19 +135,19 @@ class Committer:
             size += _weight(more)
         return batch
 
-    def _results(self, changes: list[Change]) -> list[Result]:
+    def _results(self, batch: list[Waiting]) -> list[Result]:
         try:
-            return self._commit_all(changes)
+            return self._commit_all(batch)
         except Exception as error:
-            return [_refusal(error)] * len(changes)
+            return [_refusal(error)] * len(batch)
 
-    def _commit_all(self, changes: list[Change]) -> list[Result]:
+    def _commit_all(self, batch: list[Waiting]) -> list[Result]:
         if self._shared[words.VOLUME] != words.READY:
-            return [unavailable(self._shared)] * len(changes)
+            return [unavailable(self._shared)] * len(batch)
         quick.lock(self._lock)
         try:
-            results = self._attempt(changes)
-            return self._attempt_deletes(changes, results) if self._is_full(results) else results
+            results = self._attempt(batch)
+            return self._attempt_deletes(batch, results) if self._is_full(results) else results
         finally:
             quick.unlock(self._lock)
 
@@ -147,40 +155,40 @@ class Committer:
         """Whether the disk had no room for the transaction: then nothing of it was done."""
         return all(isinstance(result, InsufficientStorage) for result in results)
 
-    def _attempt_deletes(self, changes: list[Change], results: list[Result]) -> list[Result]:
+    def _attempt_deletes(self, batch: list[Waiting], results: list[Result]) -> list[Result]:
         """Deletes must work at 0 bytes free, so they go alone, and the ballast is theirs."""
-        at = [index for index, change in enumerate(changes) if isinstance(change, DeleteObject | DeleteBucket)]
-        deletes = [changes[index] for index in at]
+        at = [index for index, one in enumerate(batch) if isinstance(one.change, DeleteObject | DeleteBucket)]
+        deletes = [batch[index] for index in at]
         if not deletes:
             return results
-        done = self._attempt(deletes) if len(deletes) < len(changes) else results
+        done = self._attempt(deletes) if len(deletes) < len(batch) else results
         if self._is_full(done) and self._release_ballast():
             done = self._attempt(deletes)
         for index, result in zip(at, done, strict=True):
             results[index] = result
         return results
 
-    def _attempt(self, changes: list[Change]) -> list[Result]:
+    def _attempt(self, batch: list[Waiting]) -> list[Result]:
         """One transaction. A change that may not be made is left out; its neighbours go on."""
         try:
             if _identity(self._path) != self._identity:
                 raise CatalogReplaced
-            return self._transact(changes)
+            return self._transact(batch)
         except apsw.FullError:
             self._roll_back()
-            return [InsufficientStorage("The disk is full")] * len(changes)
+            return [InsufficientStorage("The disk is full")] * len(batch)
         except (*BROKEN, *DAMAGED, CatalogReplaced) as error:
             broken = isinstance(error, BROKEN)
             self._shared[words.VOLUME] = words.READ_ONLY if broken else words.SUSPECT
             self._roll_back()
-            return [ServiceUnavailable("The disk failed; the outcome is unknown")] * len(changes)
+            return [ServiceUnavailable("The disk failed; the outcome is unknown")] * len(batch)
         except apsw.BusyError:
             self._roll_back()
-            return [ServiceUnavailable("The catalog is locked by another process")] * len(changes)
+            return [ServiceUnavailable("The catalog is locked by another process")] * len(batch)
         except Exception as error:
             self._roll_back()
-            if len(changes) > 1:
-                return [result for change in changes for result in self._attempt([change])]
+            if len(batch) > 1:
+                return [result for one in batch for result in self._attempt([one])]
             return [error if isinstance(error, StorageError) else _refusal(error)]
 
     def _roll_back(self) -> None:
@@ -190,13 +198,13 @@ class Committer:
             except apsw.Error:
                 self._shared[words.VOLUME] = words.READ_ONLY
 
-    def _transact(self, changes: list[Change]) -> list[Result]:
+    def _transact(self, batch: list[Waiting]) -> list[Result]:
         self._connection.execute("BEGIN IMMEDIATE")
         start = last_sequence(self._connection)
         moment = Moment(now_ms(), start, self._keeping)
         rows = Transaction(self._connection, self._bucket)
-        rows.prefetch([place for change in changes if (place := _place(change)) is not None])
-        results = [self._one(change, rows, moment) for change in changes]
+        rows.prefetch([place for one in batch if (place := _place(one.change)) is not None])
+        results = [self._one(one.change, one.stamp, rows, moment) for one in batch]
         rows.flush()
         self._connection.execute("COMMIT")
         if moment.sequence > start and not self._shared[words.OLDEST_MS]:
@@ -207,7 +215,9 @@ class Committer:
             self._shared.add(words.BUCKETS, 1)
         return results
 
-    def _one(self, change: Change, rows: Transaction, moment: Moment) -> Result:
+    def _one(self, change: Change, stamp: Stamp | None, rows: Transaction, moment: Moment) -> Result:
+        if stamp is not None and stamp.generation != self._shared[words.KEYS] and not self._key_holds(stamp.access_key):
+            return InvalidAccessKeyId("The access key was revoked meanwhile")
         before = moment.sequence
         try:
             writes = decide(change, rows, moment)

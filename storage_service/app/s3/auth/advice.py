@@ -34,6 +34,7 @@ ADVICE: Mapping[Fault, str] = {
     "access key": "There is no such access key, or it was revoked. `storage keys list` shows those that hold.",
     "malformed": "This is no signature of version 4 that can be read; the reason is what the client was told.",
 }
+UNBELIEVED = " A proxy said so in its X-Forwarded headers, but its address is not in TRUSTED_PROXIES."
 OR_ELSE = " If it is the name that the client uses, the secret is wrong."
 PROXY_LINES: Mapping[Fault, str] = {
     "host": "proxy_set_header Host $http_host;",

@@ -27,6 +27,7 @@ from storage_service.app.s3.auth.hoisted import hoisted_headers
 from storage_service.app.s3.auth.names import PublicNames
 from storage_service.app.s3.auth.payload import payload_of
 from storage_service.app.s3.auth.policy import check_form, parse_policy
+from storage_service.app.s3.auth.presigned import Plain, is_genuine, read_plain
 from storage_service.app.s3.auth.signing import signing_key
 
 URL_V4 = re.compile(b"X-Amz-(?:Algorithm|Credential|Signature)=")
@@ -40,6 +41,7 @@ ONE_ONLY = (
     "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or"
     " the Authorization header should be specified"
 )
+UNSIGNED_BODY = Payload("unsigned")
 NO_TOKENS = "This service gives out no session tokens; sign with an access key alone"
 NO_SIGV2 = "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256."
 
@@ -95,6 +97,9 @@ class Authenticator:
             raise
 
     def _identify(self, request: Request, bucket: str, key: str) -> Caller:
+        plain = read_plain(request)
+        if plain is not None and (caller := self._of_plain(plain)) is not None:
+            return caller
         query: bytes = request.scope.get("query_string", b"")
         authorization = request.headers.get(b"authorization")
         in_url = b"X-Amz-" in query and URL_V4.search(query) is not None
@@ -110,6 +115,20 @@ class Authenticator:
         if authorization is None:
             return Caller(payload=_payload(request))
         return self._of_header(request, authorization.decode("latin-1"), bucket, key)
+
+    def _of_plain(self, plain: Plain) -> Caller | None:
+        """None where there is anything amiss: what it is, the long way finds out."""
+        credential = plain.credential
+        found = self._keys.find(credential.access_key)
+        if found is None or self._options.region not in (None, credential.region.decode()):
+            return None
+        holder, principal = found
+        now = self._options.now()
+        key = signing_key(holder.secret, credential.day, credential.region)
+        if not is_genuine(plain, key, now) or not holder.holds(int(now * 1000)):
+            return None
+        self._keys.note_use(holder.access_key, int(now * 1000))
+        return Caller(principal, holder.access_key, UNSIGNED_BODY)
 
     def _of_header(self, request: Request, authorization: str, bucket: str, key: str) -> Caller:
         if len(request.headers_all(b"authorization")) > 1:

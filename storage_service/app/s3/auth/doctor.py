@@ -12,7 +12,7 @@ from storage_service.app.core.errors import StorageError
 from storage_service.app.core.keys import Keyring
 from storage_service.app.edge.request import Message, Request
 from storage_service.app.s3.auth import sigv4
-from storage_service.app.s3.auth.advice import ADVICE, OR_ELSE, PROXY_LINES
+from storage_service.app.s3.auth.advice import ADVICE, OR_ELSE, PROXY_LINES, UNBELIEVED
 from storage_service.app.s3.auth.canonical import parse_pairs
 from storage_service.app.s3.auth.claim import Claim, parse_authorization, parse_url
 from storage_service.app.s3.auth.clock import SKEW_SECONDS, render_stamp
@@ -25,13 +25,16 @@ from storage_service.app.s3.auth.signing import signing_key
 PROXIED = frozenset(
     {b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-server", b"x-real-ip"}
 )
+X_FORWARDED = frozenset({b"x-forwarded-host", b"x-forwarded-prefix"})  # what names are believed by
+NAMED: frozenset[Fault] = frozenset({"host", "port", "prefix"})
 FORWARDED_HOST = re.compile(rb'host="?([^;,"\s]+)', re.IGNORECASE)
 
 
 class Diagnosis(NamedTuple):
     """`signed` and `arrived`: the line that differs. `proved`: nothing else can be; else it is what is left.
 
-    `canonical` is the canonical request as it arrived, empty where there is none.
+    `canonical` is the canonical request as it arrived, empty where there is none. `unbelieved`: a proxy that nobody
+    trusts said what would have made it right.
     """
 
     fault: Fault
@@ -41,10 +44,12 @@ class Diagnosis(NamedTuple):
     arrived: str
     canonical: str = ""
     access_key: str = ""
+    unbelieved: bool = False
 
     @property
     def advice(self) -> str:
-        return ADVICE[self.fault] + (OR_ELSE if self.fault == "host" and not self.proved else "")
+        more = OR_ELSE if self.fault == "host" and not self.proved else ""
+        return ADVICE[self.fault] + more + (UNBELIEVED if self.unbelieved else "")
 
     @property
     def proxy_line(self) -> str | None:
@@ -67,7 +72,8 @@ class Doctor(NamedTuple):
         if claim is None:
             return _of_version_2(failed, request)
         found = self._before_signature(failed, request, claim) or self._of_signature(request, claim)
-        return found._replace(access_key=claim.credential.access_key)
+        unbelieved = found.fault in NAMED and found.proved and not failed.believed and _is_told(found, request)
+        return found._replace(access_key=claim.credential.access_key, unbelieved=unbelieved)
 
     def _before_signature(self, failed: FailedRequest, request: Request, claim: Claim) -> Diagnosis | None:
         """What was refused before a signature was computed."""
@@ -196,6 +202,14 @@ def _told(request: Request) -> Iterator[Name]:
         yield Name(first, prefix)
         if port.isdigit():
             yield Name(first.partition(b":")[0] + b":" + port, prefix)
+
+
+def _is_told(found: Diagnosis, request: Request) -> bool:
+    """Whether a header of a proxy says the name that was signed."""
+    if X_FORWARDED.isdisjoint(request.headers):
+        return False
+    prefixes, hosts = zip(*((_text(name.prefix), _text(name.host)) for name in _told(request)), strict=True)
+    return found.signed in hosts or any(prefix and found.signed.startswith(prefix) for prefix in prefixes)
 
 
 def _text(value: bytes) -> str:

@@ -3,14 +3,13 @@
 Pure. A wrong guess costs one canonical request and two hashes.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from storage_service.app.edge.proxies import BELIEVED
 from storage_service.app.edge.request import Request
 
-Network = IPv4Network | IPv6Network
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -24,36 +23,27 @@ class Name(NamedTuple):
 class PublicNames:
     """What the service is called from outside."""
 
-    def __init__(self, urls: Iterable[str], trusted: Sequence[Network] = ()) -> None:
-        """`trusted`: the proxies whose X-Forwarded headers are believed."""
+    def __init__(self, urls: Iterable[str]) -> None:
         self.declared: tuple[Name, ...] = tuple(dict.fromkeys(name_of(url) for url in urls))
-        self._trusted = tuple(trusted)
 
     def others(self, request: Request) -> Iterator[Name]:
         """Every name but the one the request came under, most likely first, each once."""
         came = Name(request.headers.get(b"host", b""))
         seen = {came}
-        for name in (*self._forwarded(request, came), *self.declared):
+        for name in (*_forwarded(request, came), *self.declared):
             if name not in seen:
                 seen.add(name)
                 yield name
 
-    def _forwarded(self, request: Request, came: Name) -> list[Name]:
-        if not self._trusted or not self.trusts(request):
-            return []
-        headers = request.headers
-        host = headers.get(b"x-forwarded-host", b"").partition(b",")[0].strip() or came.host
-        prefix = headers.get(b"x-forwarded-prefix", b"").partition(b",")[0].strip().rstrip(b"/")
-        return [Name(host, prefix), Name(host), Name(came.host, prefix)]
 
-    def trusts(self, request: Request) -> bool:
-        """Whether the request comes from a trusted proxy."""
-        client = request.scope.get("client")
-        try:
-            address = ip_address(client[0]) if client else None
-        except ValueError:
-            return False
-        return address is not None and any(address in network for network in self._trusted)
+def _forwarded(request: Request, came: Name) -> list[Name]:
+    """Under which names a trusted proxy was called."""
+    if BELIEVED not in request.scope:
+        return []
+    headers = request.headers
+    host = headers.get(b"x-forwarded-host", b"").partition(b",")[0].strip() or came.host
+    prefix = headers.get(b"x-forwarded-prefix", b"").partition(b",")[0].strip().rstrip(b"/")
+    return [Name(host, prefix), Name(host), Name(came.host, prefix)]
 
 
 def name_of(url: str) -> Name:

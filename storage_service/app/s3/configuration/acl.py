@@ -8,9 +8,8 @@ import orjson
 from storage_service.app.core import grants as acl
 from storage_service.app.core.errors import AccessControlListNotSupported, AccessDenied
 from storage_service.app.core.grants import Grant, Parties
-from storage_service.app.core.objects import Bucket, Version
+from storage_service.app.core.objects import Bucket
 from storage_service.app.core.protection import protection_of
-from storage_service.app.core.security import owner_of
 from storage_service.app.core.storage import PatchOptions
 from storage_service.app.edge.respond import send_empty
 from storage_service.app.s3.answers import send_xml
@@ -18,7 +17,7 @@ from storage_service.app.s3.bodies import need_document
 from storage_service.app.s3.configuration.acl_xml import ROOT, grants_in, parse_acl_xml, render_acl_xml
 from storage_service.app.s3.configuration.keeping import config_of
 from storage_service.app.s3.context import Call
-from storage_service.app.s3.naming import asked_version, version_headers
+from storage_service.app.s3.naming import asked_version, object_owner, version_headers
 
 WORLD_READS = Grant("READ", group="AllUsers")
 
@@ -47,7 +46,7 @@ async def put_bucket(call: Call) -> None:
 
 async def get_object(call: Call) -> None:
     version = await call.store.head_object(call.bucket, call.key, asked_version(call))
-    owner = _object_owner(call.bucket, version)
+    owner = object_owner(call.bucket, version)
     kept = orjson.loads(version.doc).get("acl")
     found = _only_owner(owner) if kept is None else acl.parse_grants(kept)
     await send_xml(call.request, render_acl_xml(owner, found), version_headers(version, call.bucket))
@@ -56,7 +55,7 @@ async def get_object(call: Call) -> None:
 async def put_object(call: Call) -> None:
     """Raises: AccessControlListNotSupported, AccessDenied for a public list where those are blocked."""
     version = await call.store.head_object(call.bucket, call.key, asked_version(call))
-    owner = _object_owner(call.bucket, version)
+    owner = object_owner(call.bucket, version)
     wanted = await _wanted(call, Parties(owner, call.bucket.owner))
     check_grants(call.bucket, wanted)
     kept = None if wanted == _only_owner(owner) else acl.render_grants(wanted)
@@ -85,11 +84,6 @@ async def _wanted(call: Call, parties: Parties) -> tuple[Grant, ...]:
 
 def _only_owner(owner: str) -> tuple[Grant, ...]:
     return (Grant("FULL_CONTROL", id=owner),)
-
-
-def _object_owner(bucket: Bucket, version: Version) -> str:
-    """Its uploader; the bucket's owner for what nobody signed, or where the bucket owns all it holds."""
-    return (not bucket.derived(protection_of).acls_off and owner_of(version)) or bucket.owner
 
 
 def bucket_acl(call: Call, owner: str) -> list[dict[str, Any]] | None:

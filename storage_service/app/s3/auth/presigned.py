@@ -1,0 +1,79 @@
+"""The commonest presigned URL, checked in few steps: six parameters as every SDK writes them, the host alone signed.
+
+It accepts what `sigv4` accepts and refuses nothing: whatever is not plainly right is asked there again, which knows the
+other spellings, the other names of this service, and why a request is refused. Pure.
+"""
+
+import hmac
+import re
+from functools import lru_cache
+from hashlib import sha256
+from typing import NamedTuple
+from urllib.parse import unquote
+
+from storage_service.app.edge.request import Request
+from storage_service.app.s3.auth.canonical import CANONICAL_PATH
+from storage_service.app.s3.auth.claim import MOST_EXPIRES_SECONDS
+from storage_service.app.s3.auth.clock import SKEW_SECONDS, parse_stamp
+from storage_service.app.s3.auth.credential import Credential, parse_credential
+from storage_service.app.s3.auth.signing import ALGORITHM
+
+# In the order that is also the canonical one; escapes of the credential's slashes alone.
+PLAIN = re.compile(
+    rb"(X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=((?:[A-Za-z0-9._~-]++|%2F)++)&X-Amz-Date=([0-9]{8}T[0-9]{6}Z)"
+    rb"&X-Amz-Expires=([0-9]{1,6})&X-Amz-SignedHeaders=host)&X-Amz-Signature=([0-9a-f]{64})"
+)
+AMZ = b"x-amz-"
+KEPT = 1024
+
+
+class Plain(NamedTuple):
+    """What such a URL says. `at`: seconds since 1970; `canonical`: the request that was signed."""
+
+    credential: Credential
+    stamp: bytes
+    at: float
+    ends_at: float
+    canonical: bytes
+    signature: bytes
+
+
+def read_plain(request: Request) -> Plain | None:
+    """None of any other request."""
+    found = PLAIN.fullmatch(request.scope.get("query_string", b""))
+    if found is None:
+        return None
+    query, credential_text, stamp, expires, signature = found.groups()
+    credential, at, lasts = parse_once(credential_text), parse_time(stamp), int(expires)
+    path = request.raw_path
+    if credential is None or at is None or lasts > MOST_EXPIRES_SECONDS or not CANONICAL_PATH.fullmatch(path):
+        return None
+    if credential.day != stamp[:8] or not path:
+        return None
+    host = b""
+    for name, value in request.scope["headers"]:
+        if name == b"host":
+            if host:
+                return None
+            host = value
+        elif name.startswith(AMZ) or name == b"authorization":
+            return None
+    canonical = b"%s\n%s\n%s\nhost:%s\n\nhost\nUNSIGNED-PAYLOAD" % (request.method.encode(), path, query, host)
+    return Plain(credential, stamp, at, at + lasts, canonical, signature)
+
+
+def is_genuine(plain: Plain, key: bytes, now: float) -> bool:
+    """Whether it was signed with this key, and holds now."""
+    if not plain.at - SKEW_SECONDS <= now < plain.ends_at:
+        return False
+    hashed = sha256(plain.canonical).hexdigest().encode()
+    text = b"%s\n%s\n%s\n%s" % (ALGORITHM, plain.stamp, plain.credential.scope, hashed)
+    return hmac.compare_digest(hmac.digest(key, text, "sha256").hex().encode(), plain.signature)
+
+
+@lru_cache(KEPT)
+def parse_once(text: bytes) -> Credential | None:
+    return parse_credential(unquote(text.decode()))
+
+
+parse_time = lru_cache(KEPT)(parse_stamp)
