@@ -34,6 +34,16 @@ def writing() -> Iterator[None]:
         raise ServiceUnavailable("The disk failed; nothing was stored") from None
 
 
+@contextlib.contextmanager
+def clearing() -> Iterator[None]:
+    """What is left behind when the disk refuses to remove it: no answer to a request depends on that. A sweep removes
+    it, or `storage check` names it."""
+    try:
+        yield
+    except OSError as error:
+        log.warning("a file could not be removed and is left: %s", error)
+
+
 class OpenFile:
     """An open blob. A read in flight finishes before `close` closes: a reused descriptor would be another's file."""
 
@@ -86,16 +96,16 @@ class StagedFile:
             self._blobs.adopt(self._path, blob)
 
     def keep(self) -> None:
-        with self._lock:
+        with self._lock, clearing():
             self._shut()
             self._disk.unlink(self._path)
 
     def discard(self) -> None:
-        with self._lock:
+        with self._lock, clearing():
             self._gone = True
             self._shut()
             if self._blob is not None:
-                self._blobs.delete(self._blob)
+                self._blobs.delete(self._blob)  # before the intent: if it stays, a sweep takes both
             self._disk.unlink(self._path)
 
     def _shut(self) -> None:
@@ -127,5 +137,5 @@ class LocalFiles:
             self._blobs.copy(source, target)
 
     def delete(self, blob: BlobName) -> None:
-        with contextlib.suppress(FileNotFoundError):
+        with clearing():
             self._blobs.delete(blob)
