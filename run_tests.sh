@@ -73,6 +73,9 @@ step "format" ruff format --check --quiet .
 step "lint" ruff check --quiet .
 step "imports" lint-imports --no-logo
 step "types" mypy --no-error-summary
+[[ $tier == quick ]] || step "security" scripts/security-lint.sh
+stop_if_failed
+[[ $tier != full ]] || step "vulnerabilities" scripts/audit-requirements.sh
 stop_if_failed
 if [[ $tier == lint ]]; then
     echo "$passed passed, 0 failed"

@@ -38,6 +38,7 @@ class Drive:
     numbered: bool = False
     wrap: bool = False
     base: int = 0
+    discard: bool = False  # bodies of answers are dropped in the kernel: a receiver that costs nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ def render_head(play: Play, port: int) -> bytes:
 def arguments(port: int, drive: Drive) -> list[str]:
     words = ["-p", str(port), "-c", str(drive.connections), "-d", str(drive.seconds)]
     words += ["-n", str(drive.most), "-b", str(drive.base)]
-    return words + ["-k"] * drive.numbered + ["-w"] * drive.wrap
+    return words + ["-k"] * drive.numbered + ["-w"] * drive.wrap + ["-t"] * drive.discard
 
 
 def outcome(found: dict[str, Any], server_cpu: float, all_cpu: float) -> Outcome:

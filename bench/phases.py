@@ -4,7 +4,10 @@ import random
 import time
 from collections.abc import Callable
 
+from bench.bodies import get64m, put64m
 from bench.client import Client, commit_p99_ms
+from bench.half_open import half_open
+from bench.large import list_million, rebuild_million, start_million
 from bench.load import Drive, Play
 from bench.processes import Server
 from bench.rounds import (
@@ -17,6 +20,7 @@ from bench.rounds import (
     key_of,
     puts,
 )
+from bench.s3 import s3
 from bench.slow import slow_uploads
 from bench.targets import BUCKET, Place
 
@@ -141,4 +145,11 @@ PHASES: dict[str, Phase] = {
     "commit_wait": commit_wait,
     "slow_uploads": slow_uploads,
     "idle": idle,
+    "get64m": get64m,
+    "put64m": put64m,
+    "half_open": half_open,
+    "list_million": list_million,
+    "start_million": start_million,
+    "rebuild_million": rebuild_million,
+    "s3": s3,
 }

@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import signal
+import socket
 import subprocess
 import time
 import urllib.error
@@ -91,6 +92,19 @@ class Server:
     def pss_kib(self) -> int:
         return pss_kib(self.pids())
 
+    def kill(self) -> None:
+        """SIGKILL for the whole session."""
+        while pids := (self.pids() if self._process is not None else []):
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.02)
+            if self._process is not None and self._process.poll() is not None and pids == [self._process.pid]:
+                break
+        if self._process is not None:
+            self._process.wait()
+            self._process = None
+
     def stop(self) -> None:
         """SIGTERM for the command, then SIGKILL for what is left of its session."""
         if self._process is None:
@@ -106,12 +120,18 @@ class Server:
 
     def _wait_until_ready(self) -> None:
         deadline = time.perf_counter() + READY_SECONDS
-        while not is_ok(self.url + self.ready_path):
+        while not (is_ok(self.url + self.ready_path) if self.ready_path else is_open(self.port)):
             exited = self._process is not None and self._process.poll() is not None
             if exited or time.perf_counter() > deadline:
                 tail = self.log.read_bytes()[-LOG_BYTES:].decode(errors="replace")
                 raise DidNotStart(f"{self.name} {'exited' if exited else 'is not ready'}:\n{tail}")
             time.sleep(0.02)
+
+
+def is_open(port: int) -> bool:
+    """Whether somebody listens there."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def is_ok(url: str) -> bool:

@@ -17,6 +17,7 @@ from bench.targets import BUCKET, TARGETS, Place, ours, tokens
 BODY_BYTES = 4096
 SETTLE_SECONDS = 1.0  # after a start: the second worker, the first timers
 DRAIN_SECONDS = 120.0
+LARGE_DRAIN_SECONDS = 600.0
 CLIENTS = 32
 ROOM_BYTES = 10 << 30
 Row = dict[str, object]
@@ -34,10 +35,12 @@ class Plan:
     upload_seconds: float = 25.0  # until each has passed every size of buffer
     idle_seconds: float = 30.0
     connections: int = CLIENTS
+    many: int = 1_000_000  # objects of the large store
+    half_open: int = 2_000  # connections that say nothing
 
 
 FULL = Plan()
-QUICK = Plan(0.5, 4.0, 15.0, 10_000, 1000, 15.0, 10.0)
+QUICK = Plan(0.5, 4.0, 15.0, 10_000, 1000, 15.0, 10.0, many=20_000, half_open=300)
 
 
 @dataclass(slots=True)
@@ -49,6 +52,7 @@ class Bench:
     generator: Generator
     rows: list[Row] = field(default_factory=list)
     _filled: Place | None = None
+    _large: Place | None = None
     _stores: int = 0
 
     def variants(self, round_number: int, names: tuple[str, ...]) -> list[tuple[str, int]]:
@@ -99,6 +103,24 @@ class Bench:
                 raise Wrong(f"{found} objects instead of {self.plan.keys}")
         return place
 
+    def large(self) -> Place:
+        """A store of `plan.many` settled objects in 1,000 prefixes, made once; nobody serves it."""
+        if self._large is None:
+            place = Place(self.directory / "large", self.directory)
+            with ours(2, place) as server:
+                client = client_of(server, place)
+                client.create_bucket()
+                base = 0
+                while base < self.plan.many:  # the generator ends after five minutes
+                    drive = Drive(CLIENTS, 240, most=self.plan.many - base, numbered=True, base=base)
+                    base += self.generator.run(server, puts("l", place, wide=True, size=64), drive).ok
+                if client.drain(LARGE_DRAIN_SECONDS) >= LARGE_DRAIN_SECONDS:
+                    raise Wrong("the large store did not settle")
+                if (found := client.objects()) < self.plan.many:
+                    raise Wrong(f"{found} objects instead of {self.plan.many}")
+            self._large = place
+        return self._large
+
     def _make_room(self) -> None:
         """Only where the disk would fill up: earlier stores go after all."""
         if shutil.disk_usage(self.directory).free < ROOM_BYTES:
@@ -125,11 +147,11 @@ def client_of(server: Server, place: Place) -> Client:
     return Client(server.url, tokens(place.secret_key, 1)[0], place.service_key)
 
 
-def puts(prefix: str, place: Place) -> list[Play]:
-    """PUTs of distinct keys, 100 directories wide, with the tokens of several clients."""
-    path = f"/files/upload-direct/{BUCKET}/{prefix}/@@/@@@@@@@@"
+def puts(prefix: str, place: Place, *, wide: bool = False, size: int = BODY_BYTES) -> list[Play]:
+    """PUTs of distinct keys, 100 directories wide (`wide`: 1,000), with the tokens of several clients."""
+    path = f"/files/upload-direct/{BUCKET}/{prefix}/@@{'@' * wide}/@@@@@@@@"
     return [
-        Play("PUT", path, BODY_BYTES, (f"Authorization: Bearer {token}", "Content-Type: image/png"))
+        Play("PUT", path, size, (f"Authorization: Bearer {token}", "Content-Type: image/png"))
         for token in tokens(place.secret_key, CLIENTS)
     ]
 

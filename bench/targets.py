@@ -5,7 +5,9 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import secrets
+import shutil
 import socket
 import sys
 import time
@@ -62,8 +64,64 @@ def bare(workers: int, place: Place) -> Server:
     return Server("bare", workers, command, _environment(), port, "/", log)
 
 
+def nginx(workers: int, place: Place) -> Server:
+    """nginx alone: files of `place.store` as they lie there, and PUT by its WebDAV module."""
+    return _nginx(
+        "nginx", workers, place, "location / { root %s; dav_methods PUT; create_full_put_path on; }" % place.store
+    )
+
+
+def gateway(workers: int, place: Place, port: int) -> Server:
+    """nginx with the shipped files, in front of the service on `port`."""
+    words = {
+        "storage_service:8001": f"127.0.0.1:{port}",
+        "/data/storage": str(place.store),
+        "/var/log/nginx/access.log": "/dev/null",
+    }
+    run = _run_directory("gateway", place)
+    shutil.copytree(REPOSITORY / "nginx", run, dirs_exist_ok=True)
+    for path in run.rglob("*.conf"):
+        text = path.read_text()
+        for word, instead in words.items():
+            text = text.replace(word, instead)
+        path.write_text(text)
+    text = (run / "gateway.conf").read_text()
+    server = _nginx("gateway", workers, place, "")
+    listen = f"listen 127.0.0.1:{server.port} "
+    (run / "gateway.conf").write_text(re.sub(r"listen 80 ", listen, re.sub(r"\n *listen \[::\]:80 [^;]*;", "", text)))
+    _write_main(run, workers, f"include {run}/gateway.conf;")
+    return server
+
+
+def _nginx(name: str, workers: int, place: Place, location: str) -> Server:
+    port, run = free_port(), _run_directory(name, place)
+    content = "server { listen 127.0.0.1:%d; client_max_body_size 0; %s }" % (port, location)
+    _write_main(run, workers, content)
+    command = ["nginx", "-c", str(run / "nginx.conf"), "-p", str(run)]
+    environment = _environment()
+    environment["PATH"] += ":/usr/sbin:/sbin"  # where Debian keeps it
+    return Server(name, workers, command, environment, port, "", place.logs / f"{name}.log")
+
+
+def _run_directory(name: str, place: Place) -> Path:
+    run = place.logs / f"run-{name}"
+    run.mkdir(exist_ok=True)
+    return run
+
+
+def _write_main(run: Path, workers: int, content: str) -> None:
+    """As distributions ship it: sendfile on, no log of requests."""
+    temporary = " ".join(f"{kind}_temp_path {run}/{kind};" for kind in ("proxy", "fastcgi", "uwsgi", "scgi"))
+    (run / "nginx.conf").write_text(
+        f"daemon off; pid {run}/nginx.pid; error_log {run}/error.log; worker_processes {workers};"
+        f" {'user root;' if os.geteuid() == 0 else ''} events {{ worker_connections 8192; }}"
+        f" http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000;"
+        f" client_body_temp_path {run}/body; {temporary} {content} }}\n"
+    )
+
+
 Maker = Callable[[int, Place], Server]
-TARGETS: dict[str, Maker] = {"ours": ours, "bare": bare}
+TARGETS: dict[str, Maker] = {"ours": ours, "bare": bare, "nginx": nginx}
 
 
 def tokens(secret_key: str, count: int, ttl_seconds: int = 7200) -> list[str]:

@@ -10,13 +10,15 @@ from typing import Annotated
 
 import typer
 
-from storage_service.cli import credentials, doctor, repair, running
+from storage_service.cli import adopt, backup, credentials, doctor, repair, running
 
 app = typer.Typer(
     no_args_is_help=True, pretty_exceptions_enable=False, help="Object storage: plain files, a JSON door."
 )
 running.register(app)
 repair.register(app)
+adopt.register(app)
+backup.register(app)
 doctor.register(app)
 credentials.register(app)
 

@@ -152,7 +152,7 @@ def pause_seconds(attempt: int, error: Exception, jitter: float | None = None) -
     Source: AWS Architecture Blog, "Exponential Backoff And Jitter".
     """
     ceiling: float = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2**attempt)
-    chosen = ceiling * (random.random() if jitter is None else jitter)  # noqa: S311 - spreads load, hides nothing
+    chosen = ceiling * (random.random() if jitter is None else jitter)  # noqa: S311 - spreads load # nosec B311
     asked = getattr(error, "retry_after_seconds", None)
     return chosen if asked is None else min(LONGEST_PAUSE_SECONDS, asked) + chosen
 

@@ -323,7 +323,7 @@ def test_older_copy_of_the_catalog_is_found_out(store: Store) -> None:
 
 
 def test_catalog_of_a_newer_release_is_refused(store: Store) -> None:
-    store.set_state("format", 99)
+    store.settling.set_state("format", 99)
     with pytest.raises(VolumeRefused, match="upgrade the service"):
         examine(store.layout)
 

@@ -241,7 +241,7 @@ def test_view_of_what_the_last_run_did_not_show_is_brought_up_to_date_at_a_start
     store.commit(delete(1, "b"))
     store.settle()
     (store.layout.root / "photos/a").unlink()
-    store.set_state("viewed", 0)
+    store.settling.set_state("viewed", 0)
     store.reopen()
     store.settler.show_again()
     assert {path for path in tree(store) if "/." not in path} == {"photos/a"}

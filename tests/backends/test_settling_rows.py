@@ -180,7 +180,7 @@ def test_known_versions_are_found_in_every_table(store: Store) -> None:
 
 
 def test_state_is_kept(store: Store) -> None:
-    store.set_state("clock_ms", 5)
+    store.settling.set_state("clock_ms", 5)
     store.reopen()
     assert store.settling.state("clock_ms") == 5
     assert store.settling.state("nothing") is None

@@ -83,6 +83,8 @@ def test_ranges_agree_with_werkzeug(header: str, size: int) -> None:
     theirs = oracle(header, size)
     if re.fullmatch("bytes=[ ,]*-0+[ ,]*", header.lower()):
         assert ours in ("unsatisfiable", None)  # werkzeug takes "-0" for "0-"
+    elif re.search("- *-", header):
+        assert ours is None  # werkzeug reads a sign: "0--0"
     else:
         assert ours == theirs
 

@@ -17,7 +17,7 @@ def tear_next_version(store: Store, bucket: int) -> None:
     """`key` is settled; then its next version is committed, and its blob keeps name and time but no bytes."""
     store.put(bucket, "key", b"old")
     store.settle()
-    store.set_state("viewed", 0)  # the last run did not get as far as to sync the view
+    store.settling.set_state("viewed", 0)  # the last run did not get as far as to sync the view
     torn = store.put(bucket, "key", b"newer")
     path = Path(store.blobs.path(store.blob(torn)))
     path.parent.mkdir(exist_ok=True)

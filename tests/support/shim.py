@@ -24,8 +24,8 @@ Action = Literal["count", "kill", "freeze", "fail"]
 
 _ACTIONS: Final[dict[Action, int]] = {"count": 0, "kill": 1, "freeze": 2, "fail": 3}
 _SOURCE: Final = Path(__file__).with_name("shim.c")
-# shim.c's struct state: calls, stop_at, action, error, sticky, reached, lie; then the log.
-_HEADER: Final = struct.Struct("<QQIIII112s")
+# shim.c's struct state: calls, stop_at, action, error, sticky, reached, lie, clock; then the log.
+_HEADER: Final = struct.Struct("<QQIIII112sq")
 _ENTRY: Final = struct.Struct("<16s112s")
 _LOGGED: Final = 8192
 _STOP_AT: Final = struct.Struct("<Q")
@@ -33,6 +33,7 @@ _STOP_AT_OFFSET: Final = 8
 _ACTION: Final = struct.Struct("<IIII")
 _ACTION_OFFSET: Final = 16
 _LIE_OFFSET: Final = 32
+_CLOCK_OFFSET: Final = 144
 
 
 class DiskCall(NamedTuple):
@@ -92,6 +93,10 @@ class Shim:
     def lie_about(self, part_of_path: str) -> None:
         """Makes syncs of paths that contain this text do nothing and succeed ('' = none)."""
         struct.pack_into("<112s", self._map, _LIE_OFFSET, part_of_path.encode())
+
+    def set_clock(self, seconds_ahead: int) -> None:
+        """Moves the wall clock of the watched processes; what measures spans of time is left alone."""
+        struct.pack_into("<q", self._map, _CLOCK_OFFSET, seconds_ahead)
 
     def wait_until_reached(self, timeout_seconds: float) -> bool:
         deadline = time.monotonic() + timeout_seconds

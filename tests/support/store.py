@@ -63,11 +63,6 @@ class Store:
     def _note(self, progress: Progress, epoch: str) -> None:
         keep_settled(self.layout, Disk(), SettledNote(*progress), epoch)
 
-    def set_state(self, name: str, value: int | str) -> None:
-        """What an earlier run, or another release, has noted."""
-        with self.settling.transaction() as connection:
-            connection.execute("INSERT OR REPLACE INTO state VALUES(?,?)", (name, value))
-
     def close(self) -> None:
         self._connection.close()
         self.reader.close()

@@ -95,7 +95,7 @@ class LocalBlobs:
 
     def _create(self, path: str, mode: int) -> int:
         shard = path.rpartition("/")[0]
-        self._make_shard(shard)
+        self.make_shard(shard)
         try:
             return self.disk.create(path, mode)
         except FileNotFoundError:  # the directory went away behind our back
@@ -107,7 +107,7 @@ class LocalBlobs:
             with contextlib.suppress(PermissionError):  # start-up has warned
                 self.disk.set_group(fd, self.group)
 
-    def _make_shard(self, shard: str) -> None:
+    def make_shard(self, shard: str) -> None:
         """The shard's directory and those above it, each with its parent synced, so that a link in it can survive.
 
         Synced also where another process has made it: that one may not have got so far yet.
@@ -124,7 +124,7 @@ class LocalBlobs:
     def _make_shard_again(self, shard: str) -> None:
         """Its directory went away behind our back, and perhaps those above it."""
         self.forget_bucket(shard.rpartition(f"/{BLOBS}/")[0].removeprefix(f"{self.root}/"))
-        self._make_shard(shard)
+        self.make_shard(shard)
 
     def forget_bucket(self, bucket: str) -> None:
         """After its directory was moved away: nothing of it is known to be there."""
@@ -134,7 +134,7 @@ class LocalBlobs:
     def adopt(self, staged: str, blob: BlobName) -> None:
         """Give a staged, synced file its blob name; on return the name survives a power cut. The staging name stays."""
         shard = self.shard(blob)
-        self._make_shard(shard)
+        self.make_shard(shard)
         try:
             self.disk.link(staged, self.path(blob))
         except FileNotFoundError:
@@ -144,7 +144,7 @@ class LocalBlobs:
 
     def copy(self, source: BlobName, target: BlobName) -> None:
         """A second name for the same bytes: a link, or a copy where links end (EMLINK, another device). Unsynced."""
-        self._make_shard(self.shard(target))
+        self.make_shard(self.shard(target))
         try:
             self.disk.link(self.path(source), self.path(target))
         except FileExistsError:

@@ -1,15 +1,29 @@
 """Local files as the core's `Blobs`: open files that close safely, and bodies staged on their way in."""
 
 import contextlib
+import logging
 import threading
+from collections.abc import Iterator
 
 from storage_service.app.backends.blobs import BLOB_MODE, LocalBlobs, OpenBlob
 from storage_service.app.backends.disk import Disk
 from storage_service.app.core.disk_errors import told
 from storage_service.app.core.objects import BlobName
 
+log = logging.getLogger(__name__)
+
 NOTHING_STORED = "The disk failed; nothing was stored"
 STAGED_NAME = "{bucket}.{version_id}"  # the bucket's number, so that a start can find the blob of an intent
+
+
+@contextlib.contextmanager
+def clearing() -> Iterator[None]:
+    """What is left behind when the disk refuses to remove it: no answer to a request depends on that. A sweep removes
+    it, or `storage check` names it."""
+    try:
+        yield
+    except OSError as error:
+        log.warning("a file could not be removed and is left: %s", error)
 
 
 class OpenFile:
@@ -64,16 +78,16 @@ class StagedFile:
             self._blobs.adopt(self._path, blob)
 
     def keep(self) -> None:
-        with self._lock:
+        with self._lock, clearing():
             self._shut()
             self._disk.unlink(self._path)
 
     def discard(self) -> None:
-        with self._lock:
+        with self._lock, clearing():
             self._gone = True
             self._shut()
             if self._blob is not None:
-                self._blobs.delete(self._blob)
+                self._blobs.delete(self._blob)  # before the intent: if it stays, a sweep takes both
             self._disk.unlink(self._path)
 
     def _shut(self) -> None:
@@ -105,5 +119,5 @@ class LocalFiles:
             self._blobs.copy(source, target)
 
     def delete(self, blob: BlobName) -> None:
-        with contextlib.suppress(FileNotFoundError):
+        with clearing():
             self._blobs.delete(blob)

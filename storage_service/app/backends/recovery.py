@@ -49,6 +49,8 @@ def examine(layout: Layout, *, thorough: bool = False) -> Verdict:
 
 
 def _examine(connection: apsw.Connection, layout: Layout, thorough: bool) -> Verdict:
+    if connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None:  # a first start ended before its tables
+        return "damaged" if _holds_buckets(layout) else "fresh"
     row = connection.execute("SELECT value FROM state WHERE name='format'").fetchone()
     if row is None:
         return "damaged"

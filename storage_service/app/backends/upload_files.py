@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 
 from storage_service.app.backends.blobs import BLOB_MODE, LocalBlobs
 from storage_service.app.backends.disk import Disk
+from storage_service.app.backends.local import clearing
 from storage_service.app.core.errors import DamagedObject, NoSuchUpload
 from storage_service.app.core.objects import BlobName, Part, Span, new_id
 
@@ -84,7 +85,7 @@ class StagedPart:
 
     def discard(self) -> None:
         """The part is known not to count: its file goes, under whichever name. Idempotent."""
-        with self._lock:
+        with self._lock, clearing():
             self._shut()
             self._disk.unlink(self._path)
 

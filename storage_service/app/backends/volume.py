@@ -103,6 +103,16 @@ class Layout:
     def loss(self) -> Path:
         return self.service / "lost_after.json"
 
+    @property
+    def garbage_lock(self) -> Path:
+        """Held, shared, by whoever copies what garbage might remove; by garbage while it removes."""
+        return self.service / "garbage.lock"
+
+    @property
+    def restoring(self) -> Path:
+        """There while a restore has not come to its end."""
+        return self.service / "restoring.json"
+
 
 def open_volume(root: Path, storage_id: str | None) -> str:
     """The directory's identity; made on first use. Nothing is served from a directory that is refused.
@@ -123,6 +133,8 @@ def _open(layout: Layout, storage_id: str | None) -> str:
         raise VolumeRefused(f"{root} does not hold storage {storage_id}: is the disk mounted? (STORAGE_ID is set)")
     if (root / MINIO).exists():
         raise VolumeRefused(f"{root} is a MinIO data directory; bring it in with: storage import minio {root}")
+    if layout.restoring.exists():
+        raise VolumeRefused(f"{root} is half restored; let `storage restore` finish: run it again")
     _make_writable(layout)
     identity = _identity(layout)
     if storage_id is not None and identity != storage_id:
@@ -208,10 +220,10 @@ def try_lock(path: Path, *, shared: bool = False) -> int | None:
     return fd
 
 
-def wait_lock(path: Path) -> int:
+def wait_lock(path: Path, *, shared: bool = False) -> int:
     """The same, waiting for as long as it takes."""
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    fcntl.flock(fd, fcntl.LOCK_EX)
+    fcntl.flock(fd, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
     return fd
 
 

@@ -25,7 +25,7 @@ from storage_service.app.backends.shared import Shared
 from storage_service.app.backends.view import View, has_reflinks
 from storage_service.app.backends.view_rebuild import ViewRebuild
 from storage_service.app.backends.volume import Layout, VolumeRefused, open_volume, try_lock, wait_lock
-from storage_service.app.core.config import BadSettings, load
+from storage_service.app.core.config import BadSettings, Settings, load
 from storage_service.app.group import join
 from storage_service.app.keeping import Keeper, Plan, make_blobs, make_keeper
 from storage_service.app.operations import read_loss
@@ -35,7 +35,7 @@ from storage_service.app.wiring import make_staging, plan_of
 LOOK_SECONDS = 0.05
 PROGRESS_SECONDS = 0.5
 ACCEPTED_SECONDS = 30.0  # for the service to write what was accepted
-UNUSED_SECRET = "a secret that these commands neither need nor use"  # noqa: S105
+UNUSED_SECRET = "a secret that these commands neither need nor use"  # noqa: S105 # nosec B105
 
 Progress = Callable[[int, int], None]
 
@@ -51,12 +51,17 @@ class CatalogUnreadable(Refused):
 # The store, and who has it ----------------------------------------------------------------------------------------
 
 
-def open_store() -> tuple[Plan, Layout]:
-    """Settings and paths of a store that is there, and ours to touch."""
+def load_settings() -> Settings:
+    """For commands that sign nothing. Raises: Refused."""
     try:
-        settings = load(secret_key=UNUSED_SECRET)
+        return load(secret_key=UNUSED_SECRET)
     except BadSettings as error:
         raise Refused(str(error)) from None
+
+
+def open_store() -> tuple[Plan, Layout]:
+    """Settings and paths of a store that is there, and ours to touch."""
+    settings = load_settings()
     layout = Layout(settings.storage_path)
     try:
         owner = layout.identity.stat().st_uid
@@ -100,7 +105,7 @@ def is_served(layout: Layout) -> bool:
 
 
 @contextlib.contextmanager
-def _alone(layout: Layout) -> Iterator[Shared]:
+def alone(layout: Layout) -> Iterator[Shared]:
     """Be the directory's service for a while, so that no other starts."""
     with _refusing():
         membership = join(layout, f"command-{os.getpid()}")
@@ -139,8 +144,8 @@ def settle(timeout_seconds: float | None, *, wait: bool) -> dict[str, Any]:
     could not be written. `wait` counts beside a running service; without one this settles itself."""
     plan, layout = open_store()
     if is_served(layout):
-        return _await_settled(layout, timeout_seconds if wait else 0.0)
-    with _alone(layout) as shared:
+        return await_settled(layout, timeout_seconds if wait else 0.0)
+    with alone(layout) as shared:
         keeper = recover(plan, shared)
         debt = _debt(layout)
         _close(keeper)
@@ -157,7 +162,7 @@ def _debt(layout: Layout, up_to: int | None = None) -> dict[str, Any]:
         return dict(auditor.debt(auditor.last_sequence() if up_to is None else up_to)._asdict())
 
 
-def _await_settled(layout: Layout, timeout_seconds: float | None) -> dict[str, Any]:
+def await_settled(layout: Layout, timeout_seconds: float | None) -> dict[str, Any]:
     deadline = time.monotonic() + (timeout_seconds if timeout_seconds is not None else float("inf"))
     while Shared(layout.shared)[words.VOLUME] == words.REBUILDING and time.monotonic() < deadline:
         time.sleep(LOOK_SECONDS)
@@ -176,7 +181,7 @@ def _await_settled(layout: Layout, timeout_seconds: float | None) -> dict[str, A
 def reindex(progress: Progress) -> dict[str, Any]:
     """Rebuild the catalog from the sidecars; the old one is set aside."""
     plan, layout = open_store()
-    with _alone(layout) as shared:
+    with alone(layout) as shared:
         _settle_first(plan, layout, shared)
         shared[words.VOLUME] = words.REBUILDING
         with _watched(shared, progress):
@@ -250,10 +255,10 @@ def _accept(plan: Plan, layout: Layout, report: Report) -> list[dict[str, Any]]:
         accepted = _take_over(plan, keeper, report)
         with keeper.catalog.held():
             keeper.shared.add(words.COMMITTED_ROWS, len(accepted))  # wakes settle; the jobs count exactly
-        _await_settled(layout, ACCEPTED_SECONDS)
+        await_settled(layout, ACCEPTED_SECONDS)
         keeper.close()
         return accepted
-    with _alone(layout) as shared:
+    with alone(layout) as shared:
         keeper = recover(plan, shared)
         accepted = _take_over(plan, keeper, report)
         settle_all(keeper.catalog, keeper.settler, shared)

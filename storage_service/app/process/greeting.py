@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from storage_service.app.core.config import Settings
 
-NAMED_LOCALHOST = frozenset({"0.0.0.0", "::", "127.0.0.1", "::1"})  # noqa: S104 (names of what is listened on)
+NAMED_LOCALHOST = frozenset({"0.0.0.0", "::", "127.0.0.1", "::1"})  # nosec B104 # noqa: S104 (names of what is listened on)
 
 
 def announce(settings: Settings, warning: str | None) -> None:

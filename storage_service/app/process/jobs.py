@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Callable
 
 import apsw
 
@@ -82,16 +83,34 @@ def _timers(plan: Plan, keeper: Keeper) -> list[Timer]:
     uploads = UploadGarbage(keeper.catalog, files, keeper.blobs, plan.keeping)
     return [
         Timer(1.0, upkeep.expire, deletes=True),
-        Timer(2.0, garbage.run, deletes=True),
+        Timer(2.0, unless_held(keeper.layout, garbage.run), deletes=True),
         Timer(1.0, lambda _: uploads.clear()),
         Timer(5.0, uploads.expire, deletes=True),
         Timer(60.0, uploads.sweep, deletes=True),
         Timer(5.0, lambda _: _sweep(keeper)),
-        Timer(5.0, lambda now: upkeep.keep_reserve(plan.reserve_bytes, now)),
+        Timer(5.0, unless_held(keeper.layout, lambda now: upkeep.keep_reserve(plan.reserve_bytes, now))),
         Timer(10.0, lambda _: upkeep.recount()),
-        Timer(10.0, lambda now: garbage.remove_buckets(now - plan.keeping.longest_ms), deletes=True),
+        Timer(10.0, unless_held(keeper.layout, lambda now: _remove_buckets(plan, garbage, now)), deletes=True),
         Timer(60.0, lambda now: upkeep.trim(plan.feed_ms, now), deletes=True),
     ]
+
+
+def unless_held(layout: Layout, job: Callable[[int], object]) -> Callable[[int], None]:
+    """The job, left out while a backup copies what it might remove."""
+
+    def run(now_ms: int) -> None:
+        lock = try_lock(layout.garbage_lock)
+        if lock is not None:
+            try:
+                job(now_ms)
+            finally:
+                os.close(lock)
+
+    return run
+
+
+def _remove_buckets(plan: Plan, garbage: Garbage, now_ms: int) -> None:
+    garbage.remove_buckets(now_ms - plan.keeping.longest_ms)
 
 
 def _sweep(keeper: Keeper) -> None:

@@ -7,7 +7,7 @@ import httpx
 from storage_service.app.core.config import BadSettings, load
 from storage_service.app.process.admin import UNUSED_SECRET, Refused
 
-EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (an address to ask, not to listen on)
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # nosec B104 # noqa: S104 (an address to ask, not to listen on)
 
 
 def health(timeout_seconds: float) -> dict[str, Any]:
@@ -22,7 +22,7 @@ def health(timeout_seconds: float) -> dict[str, Any]:
     try:
         # trust_env: a proxy of the environment has no business between a service and its own machine.
         # verify: it is our own port, asked by an address that no certificate names.
-        with httpx.Client(base_url=url, timeout=timeout_seconds, trust_env=False, verify=False) as client:  # noqa: S501
+        with httpx.Client(base_url=url, timeout=timeout_seconds, trust_env=False, verify=False) as client:  # noqa: S501 # nosec B501
             ready = client.get("/readyz").status_code == httpx.codes.OK
             record = client.get("/health").json()
     except (httpx.HTTPError, ValueError) as error:

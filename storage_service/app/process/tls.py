@@ -28,7 +28,7 @@ def load_pair(context: ssl.SSLContext, cert: Path, key: Path) -> None:
     _check_readable("TLS_CERT", cert)
     _check_readable("TLS_KEY", key)
     try:
-        context.load_cert_chain(cert, key, password="")  # else OpenSSL asks at the terminal
+        context.load_cert_chain(cert, key, password="")  # else OpenSSL asks at the terminal # nosec B106
     except (ssl.SSLError, OSError) as error:
         words = error.strerror or getattr(error, "reason", None) or "not PEM"
         raise BadCertificate(

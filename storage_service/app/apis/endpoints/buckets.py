@@ -26,7 +26,7 @@ router = APIRouter(route_class=DoorRoute, strict_content_type=False, tags=["buck
     summary="Make a bucket",
     status_code=201,
     response_model=BucketOut,
-    responses=problems(401, 403, 409, 422, 503),
+    responses=problems(400, 401, 403, 409, 422, 503),
 )
 @allow("create_bucket")
 async def create(call: Call, body: BucketCreate) -> Response:

@@ -166,7 +166,7 @@ def _tags(version: Version) -> dict[str, Any]:
     operation_id="files.delete_many",
     summary="Delete up to 1,000 files of a bucket",
     response_model=BulkDeleteOut,
-    responses=problems(401, 403, 404, 422, 503),
+    responses=problems(400, 401, 403, 404, 422, 503),
 )
 @allow("delete_object")
 async def delete_many(call: Call, body: BulkDeleteIn) -> Response:

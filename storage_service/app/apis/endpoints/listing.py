@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -80,11 +81,13 @@ class Page:
         X_Next_Cursor="The next page's `cursor`",
         X_Total_Count="How many there are in all, of pages by offset",
         X_Common_Prefixes="JSON array; with `delimiter`",
+        Server_Timing="`list;dur=` and how many milliseconds it took us",
     ),
 )
 @allow("list_objects")
 async def list_files(call: Call, bucket: BucketName, wanted: Annotated[Wanted, Query()]) -> Response:
     """By cursor in the byte order of keys, or by offset, sorted and searched."""
+    began = time.perf_counter()
     found = await call.bucket(bucket)
     if not wanted.by_offset:
         page = await _by_cursor(call, found, wanted)
@@ -92,7 +95,9 @@ async def list_files(call: Call, bucket: BucketName, wanted: Annotated[Wanted, Q
         raise InvalidArgument("cursor, start_after and delimiter go with name order only, without offset and search")
     else:
         page = await _by_offset(call, found, wanted)
-    return _answer(call, found, wanted, page)
+    answer = _answer(call, found, wanted, page)
+    answer.headers["Server-Timing"] = f"list;dur={(time.perf_counter() - began) * 1000:.2f}"
+    return answer
 
 
 async def _by_cursor(call: Caller, bucket: Bucket, wanted: Wanted) -> Page:

@@ -258,6 +258,10 @@ class Settling:
         row = self._connection.execute("SELECT value FROM state WHERE name=?", (name,)).fetchone()
         return row[0] if row else None
 
+    def set_state(self, name: str, value: int | str) -> None:
+        with self.transaction() as connection:
+            connection.execute("INSERT OR REPLACE INTO state VALUES(?,?)", (name, value))
+
     # What is due ------------------------------------------------------------------------------------------------
 
     def expired(self, now_ms: int, limit: int) -> list[Version]:

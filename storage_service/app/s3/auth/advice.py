@@ -23,7 +23,8 @@ ADVICE: Mapping[Fault, str] = {
         "The path or the query was encoded in another way than it was signed. Let the proxy pass the request line"
         " untouched: in nginx no path stands behind proxy_pass, and merge_slashes is off."
     ),
-    "secret": "The client signs with another secret than the one of this access key. Copy it again; mind spaces.",
+    "secret": "The client signs with another secret than the one of this access key."  # nosec B105
+    " Copy it again; mind spaces.",
     "region": "The client signs for another region than S3_REGION. Set the client's region, or unset S3_REGION.",
     "unsigned header": (
         "A header that belongs to the signature was added after it was made: by a proxy, or by whoever uses the URL."
