@@ -18,6 +18,7 @@ from bench.rounds import (
     puts,
 )
 from bench.slow import slow_uploads
+from bench.streams import tus_beside_put, zip_beside_get
 from bench.targets import BUCKET, Place
 
 BOTH = ("ours", "bare")
@@ -141,4 +142,6 @@ PHASES: dict[str, Phase] = {
     "commit_wait": commit_wait,
     "slow_uploads": slow_uploads,
     "idle": idle,
+    "zip": zip_beside_get,
+    "tus": tus_beside_put,
 }
