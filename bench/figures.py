@@ -105,6 +105,12 @@ def ratios(rows: Rows, phase: str, over: str = "bare") -> list[float]:
     return [mine[number] / theirs[number] for number in sorted(mine.keys() & theirs.keys())]
 
 
+def beside(rows: Rows, phase: str, one: str, other: str) -> list[float]:
+    """The rate of one way over that of another, round by round."""
+    theirs = {row["round"]: row["rate"] for row in select(rows, phase, other)}
+    return [row["rate"] / theirs[row["round"]] for row in select(rows, phase, one) if row["round"] in theirs]
+
+
 def at_best(rows: Rows, phase: str, name: str) -> list[float]:
     """A value of our rows at the number of workers that was the fastest."""
     workers = best_workers(rows, phase, "ours")
@@ -208,6 +214,20 @@ QUESTIONS = (
         "%",
         Floor(0.5, "most"),
         lambda rows: worst(rows, "idle", "cpu_percent"),
+    ),
+    Question(
+        "zip",
+        "zip of 1,000 files of 1 MiB, over a plain GET of as many bytes",
+        "ratio",
+        Floor(0.7, "least"),
+        lambda rows: beside(rows, "zip", "zip", "get"),
+    ),
+    Question(
+        "tus",
+        "tus PATCH of 256 MiB, over a plain PUT of as many bytes",
+        "ratio",
+        Floor(0.9, "least"),
+        lambda rows: beside(rows, "tus", "tus", "put"),
     ),
 )
 

@@ -22,6 +22,7 @@ from bench.rounds import (
 )
 from bench.s3 import s3
 from bench.slow import slow_uploads
+from bench.streams import tus_beside_put, zip_beside_get
 from bench.targets import BUCKET, Place
 
 BOTH = ("ours", "bare")
@@ -152,4 +153,6 @@ PHASES: dict[str, Phase] = {
     "start_million": start_million,
     "rebuild_million": rebuild_million,
     "s3": s3,
+    "zip": zip_beside_get,
+    "tus": tus_beside_put,
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the S3 clients that tests/clients drives: rclone and restic from the distribution, the others into
+# Installs the clients that tests/clients and tests/tus drive: rclone and restic from the distribution, the others into
 # .venv-clients; with `full` also npm and what runs on it. Quick when all is there. What cannot be installed is said; its tests then skip, or fail with CI=true.
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." >/dev/null
@@ -22,7 +22,7 @@ if ((${#missing[@]})); then
 fi
 
 js=()
-[[ ${1:-} != full ]] || js=(@aws-sdk/client-s3@3.1169.0 @aws-sdk/lib-storage@3.1169.0)
+[[ ${1:-} != full ]] || js=(@aws-sdk/client-s3@3.1169.0 @aws-sdk/lib-storage@3.1169.0 tus-js-client@4.3.1)
 stamp="$(cksum <requirements-clients.txt) ${js[*]}"
 [[ "$(cat .venv-clients/.installed 2>/dev/null)" == "$stamp" ]] && exit 0
 . scripts/venv.sh

@@ -22,10 +22,12 @@ ROOMS_OF_CI = frozenset(
         "examples",
         "faults",
         "formats",
+        "live",
         "nginx",
         "ops",
         "process",
         "providers",
+        "realtime",
         "tus",
     }
 )

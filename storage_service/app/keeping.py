@@ -98,6 +98,7 @@ def dead_workers(layout: Layout) -> list[Path]:
         lock = try_lock(lock_path)
         if lock is not None:
             lock_path.unlink(missing_ok=True)
+            (layout.run / f"requests-{path.name}.ring").unlink(missing_ok=True)
             os.close(lock)
             gone.append(path)
     return gone

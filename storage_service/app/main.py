@@ -12,32 +12,42 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 
+from storage_service.app.apis.archive import Crcs
 from storage_service.app.apis.cold import create_cold_app
-from storage_service.app.apis.context import Context, DoorOptions, Names
+from storage_service.app.apis.context import Archives, Context, DoorOptions, Names
 from storage_service.app.apis.dispatch import JsonDoor
 from storage_service.app.backends import shared as words
+from storage_service.app.backends.key_lists import StoredLists
 from storage_service.app.backends.selfdb import BackendUsers, backend_client
 from storage_service.app.backends.shared import Shared
 from storage_service.app.backends.volume import Layout, VolumeRefused, open_volume
+from storage_service.app.core.archive_links import ArchiveSigner
 from storage_service.app.core.config import BadSettings, Settings, WeakSecret, check_secret, load
 from storage_service.app.core.errors import ServiceUnavailable, SlowDown
+from storage_service.app.core.feed import Feed
 from storage_service.app.core.links import LinkSigner
 from storage_service.app.core.resumable import Resumables
 from storage_service.app.core.security import Rules
 from storage_service.app.dispatch import Door, door_of, with_alias
+from storage_service.app.draining import on_stop
 from storage_service.app.edge.access import Access
 from storage_service.app.edge.cors import Cors
 from storage_service.app.edge.observe import Metrics
 from storage_service.app.edge.proxies import Proxies
 from storage_service.app.edge.request import Receive, Request, Scope, Send
 from storage_service.app.edge.respond import send_json, send_problem
+from storage_service.app.edge.status import status_of
+from storage_service.app.edge.watching import Watch
 from storage_service.app.membership import Member
 from storage_service.app.operations import Operations
+from storage_service.app.realtime.door import RealtimeDoor, refuse
 from storage_service.app.s3.context import Context as S3Context
 from storage_service.app.s3.door import S3Door
 from storage_service.app.signatures import Signatures
 from storage_service.app.tus.context import Context as TusContext
 from storage_service.app.tus.door import TusDoor
+from storage_service.app.tus.patience import patient
+from storage_service.app.watching import Watching
 from storage_service.app.wiring import Worker, make_staging, make_verifier, make_worker, plan_of
 
 log = logging.getLogger(__name__)
@@ -47,6 +57,7 @@ SWITCH_SECONDS = (
 )
 LOOK_SECONDS = 0.02  # between looks while recovery runs
 OPENING_SECONDS = 10.0  # most a request waits for a worker that only has to open its doors
+MOST_ARCHIVES = 16  # under way in one process; each may keep 40 MB
 GC_THRESHOLD = 50_000  # requests make few cycles; collecting often costs about a tenth of the rate
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 PROBES = frozenset({"/health", "/healthz", "/readyz"})
@@ -57,6 +68,8 @@ class Service:
 
     def __init__(self) -> None:
         self._doors: dict[Door, S3Door | JsonDoor | TusDoor] = {}
+        self._realtime: RealtimeDoor | None = None
+        self._watch = Watch("")
         self._domains: tuple[str, ...] = ()
         self._operations: Operations | None = None
         self._enter: App = self._serve
@@ -68,12 +81,12 @@ class Service:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
-        elif scope["type"] == "http":
+        else:
             await self._enter(scope, receive, send)
-        else:  # no door speaks WebSocket yet
-            await send({"type": "websocket.close", "code": 1000})
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            return await self._talk(scope, receive, send)
         name = door_of(scope, self._domains)
         if name == "json":
             scope = with_alias(scope)
@@ -81,8 +94,10 @@ class Service:
         if door is None:
             return await self._excuse(Request(scope, receive, send))
         if self._running >= self._most_running:
-            return await send_problem(Request(scope, receive, send), SlowDown("Too many requests at once"))
+            return await _refuse(Request(scope, receive, send), SlowDown("Too many requests at once"))
         self._running += 1
+        if self._watch.write is not None:
+            self._watch.begin(scope)
         try:
             await door(scope, receive, send)
         finally:
@@ -95,10 +110,15 @@ class Service:
                 await asyncio.wait_for(self._opened.wait(), OPENING_SECONDS)
         return self._doors.get(name)
 
+    async def _talk(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._realtime is None:
+            return await refuse(scope, send, status_of(ServiceUnavailable()))
+        await self._realtime(scope, receive, send)
+
     async def _excuse(self, request: Request) -> None:
         """While the catalog is being recovered: 503 with progress; the probes tell what is going on."""
         if self._operations is None:
-            return await send_problem(request, ServiceUnavailable("Starting"))
+            return await _refuse(request, ServiceUnavailable("Starting"))
         health = await self._operations.health()
         if request.raw_path.decode("latin-1") in PROBES:
             status = 503 if request.path == "/readyz" else 200
@@ -109,7 +129,7 @@ class Service:
                 **(health.details or {}),
             }
             return await send_json(request.send, status, record)
-        return await send_problem(request, ServiceUnavailable("; ".join(health.problems) or "Starting"))
+        return await _refuse(request, ServiceUnavailable("; ".join(health.problems) or "Starting"))
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -137,8 +157,12 @@ class Service:
         self._domains = settings.vhost_domains
         if settings.trusted_proxies:
             self._enter = behind_proxies(self._serve, settings)
-        metrics = Metrics()
-        self._operations = Operations(settings, shared, metrics, str(os.getpid()))
+        watching = Watching(layout, shared, str(os.getpid()))
+        self._watch = watching.watch
+        self._closing.callback(on_stop(watching.close))
+        metrics = Metrics(watching.watch)
+        self._operations = Operations(settings, shared, metrics, str(os.getpid()), watching.follow)
+        self._later(watching.keep_looking())
         self._later(self._open(settings, shared, metrics, self._operations))
         self._later(member.watch())
 
@@ -167,6 +191,7 @@ class Service:
         await signatures.open()
         self._later(signatures.keep_uses())
         context = await self._context(settings, worker, signatures, operations)
+        self._realtime = RealtimeDoor(worker.store, context.feed, context.access, context.rules)
         self._doors = {
             "json": JsonDoor(context, create_cold_app(context), Cors(settings.cors_origins)),
             "s3": make_s3_door(settings, worker, metrics, signatures),
@@ -178,6 +203,13 @@ class Service:
         self._opened.set()
         await operations.publish()
 
+    def _follow(self, worker: Worker) -> Feed:
+        """The change feed of this worker. Who follows it is let go when the service is asked to stop."""
+        feed = Feed(worker.store)
+        self._closing.callback(on_stop(feed.close))
+        self._closing.callback(feed.close)
+        return feed
+
     async def _context(
         self, settings: Settings, worker: Worker, signatures: Signatures, operations: Operations
     ) -> Context:
@@ -188,6 +220,8 @@ class Service:
             users = BackendUsers(client, settings.storage_admins)
         return Context(
             store=worker.store,
+            feed=self._follow(worker),
+            archives=make_archives(settings),
             access=make_access(settings, users),
             links=LinkSigner(settings.secrets),
             rules=Rules(settings.private_read),
@@ -201,10 +235,20 @@ class Service:
         )
 
 
+async def _refuse(request: Request, error: Exception) -> None:
+    """Before any door has the request."""
+    await send_problem(request, patient(request, error))
+
+
 def _end_if_failed(task: "asyncio.Task[None]") -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
         log.error("cannot go on: %s: %s", type(error).__name__, error, exc_info=error)
         os.kill(os.getpid(), signal.SIGTERM)
+
+
+def make_archives(settings: Settings) -> Archives:
+    lists = StoredLists(Layout(settings.storage_path))
+    return Archives(ArchiveSigner(settings.secrets), lists, Crcs(), asyncio.Semaphore(MOST_ARCHIVES))
 
 
 def make_access(settings: Settings, users: BackendUsers | None) -> Access:

@@ -5,14 +5,17 @@ import contextlib
 import json
 import os
 from pathlib import Path
+from typing import Any
 
-from storage_service.app.apis.context import Health, Operator
+from storage_service.app.apis.context import Health, Operator, Requests
 from storage_service.app.backends import shared as words
 from storage_service.app.backends.shared import Shared
+from storage_service.app.backends.usage_history import UsageHistory
 from storage_service.app.backends.volume import Layout
 from storage_service.app.core.config import Settings
-from storage_service.app.core.objects import now_ms
+from storage_service.app.core.objects import Usage, now_ms
 from storage_service.app.core.storage import ObjectStore
+from storage_service.app.edge.names import iso
 from storage_service.app.edge.observe import Gauge, Metrics, Snapshot, merge
 
 SILENT_MS = 120_000  # without a pass although rows wait: the jobs process is stuck
@@ -22,17 +25,19 @@ PUBLISH_SECONDS = 1.0  # how old the counters of another worker may be
 class Operations:
     """Answers for one worker, from the shared words, the disk and the catalog."""
 
-    def __init__(self, settings: Settings, shared: Shared, metrics: Metrics, name: str) -> None:
+    def __init__(self, settings: Settings, shared: Shared, metrics: Metrics, name: str, requests: Requests) -> None:
+        self._requests = requests
         self._settings = settings
         self._layout = Layout(settings.storage_path)
         self._shared = shared
         self.metrics = metrics
         self._file = self._layout.run / f"metrics-{name}.json"
+        self._history = UsageHistory(str(self._layout.usage_history))
         self.store: ObjectStore | None = None
 
     @property
     def operator(self) -> Operator:
-        return Operator(self.health, self.gauges, self.counters)
+        return Operator(self.health, self.gauges, self.counters, self.status, self.history, self._requests)
 
     def is_recovering(self) -> bool:
         """Whether the catalog is not open to anybody yet."""
@@ -115,6 +120,35 @@ class Operations:
                     found.append(Gauge(gauge, f"Usage of a bucket: {name}", value, {"bucket": bucket.name}))
         return found
 
+    async def status(self) -> dict[str, Any]:
+        """The disk, what waits to be settled, and what was begun and not finished; as JSON has it."""
+        disk = await asyncio.to_thread(os.statvfs, self._layout.root)
+        uploads, upload_bytes = (0, 0) if self.store is None else await self.store.open_uploads()
+        shared = self._shared
+        return {
+            "disk": {
+                "total_bytes": disk.f_blocks * disk.f_frsize,
+                "free_bytes": disk.f_bavail * disk.f_frsize,
+                "reserve_bytes": self._settings.free_space_reserve_bytes,
+                "total_inodes": disk.f_files,
+                "free_inodes": disk.f_favail,
+            },
+            "settle": {
+                "rows": shared.backlog_rows,
+                "bytes": shared.backlog_bytes,
+                "set_aside_rows": shared[words.PARKED_ROWS],
+                "oldest_at": _iso(shared[words.OLDEST_MS]),
+                "last_pass_at": _iso(shared[words.HEARTBEAT_MS]),
+            },
+            "uploads": {"open": uploads, "bytes": upload_bytes},
+        }
+
+    async def history(self, bucket: str, since_ms: int) -> list[tuple[int, Usage]]:
+        """What a bucket (by uuid; empty = all) kept hour by hour."""
+        return [
+            (at_ms, usage) for at_ms, usage in await asyncio.to_thread(self._history.read, bucket, since_ms, now_ms())
+        ]
+
     async def counters(self) -> Snapshot:
         """The counters of all workers; those of others at most a second old."""
         return await asyncio.to_thread(self._counters)
@@ -138,6 +172,10 @@ class Operations:
         temporary = self._file.with_suffix(".new")
         temporary.write_text(json.dumps(snapshot))
         temporary.replace(self._file)
+
+
+def _iso(at_ms: int) -> str | None:
+    return iso(at_ms) if at_ms else None
 
 
 def _read(path: Path) -> Snapshot:

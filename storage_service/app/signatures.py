@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from storage_service.app.backends.key_records import StoredKeys
-from storage_service.app.backends.ring import Ring
+from storage_service.app.backends.shared_ring import SharedRing
 from storage_service.app.backends.volume import Layout
 from storage_service.app.core.config import Settings
 from storage_service.app.core.errors import AccessKeyExists, InsufficientStorage
@@ -23,10 +23,10 @@ log = logging.getLogger(__name__)
 SAVE_SECONDS = 60.0  # how often it is written down when keys were last used
 
 
-def _open_ring(path: Path) -> Ring | None:
+def _open_ring(path: Path) -> SharedRing | None:
     """What was refused by any worker; None where there is no room for it: then each has its own."""
     try:
-        return Ring(path)
+        return SharedRing(path)
     except OSError as error:
         log.warning("refused signatures are kept in memory alone: %s", error.strerror)
         return None

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import httpx
 from jose import jwt
 
+from storage_service.app.core.archive_links import ArchiveGrant, ArchiveSigner
 from storage_service.app.core.links import LinkGrant, LinkSigner
 
 SECRET_KEY = "a-secret-for-tests-of-more-than-32-bytes"
@@ -39,6 +40,12 @@ def link(bucket: Bucket, key: str, method: Any = "PUT", *, seconds: int = 60, **
     """The token of a signed link."""
     grant = LinkGrant(bucket.id, key, method, int(time.time()) + seconds, **options)
     return LinkSigner([SECRET_KEY]).sign(grant)
+
+
+def archive_link(bucket: Bucket) -> str:
+    """The path of a link to everything in the bucket."""
+    token = ArchiveSigner([SECRET_KEY]).sign(ArchiveGrant(bucket.id, "", int(time.time()) + 600))
+    return f"/files/zip-signed/{token}/all.zip"
 
 
 async def make_bucket(client: httpx.AsyncClient, *, public: bool, **options: Any) -> Bucket:

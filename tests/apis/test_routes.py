@@ -15,7 +15,7 @@ from storage_service.app.apis.hot import HOT_ROUTES
 from storage_service.app.apis.resolve import ACTION
 from storage_service.app.core.security import ACTIONS
 from tests.apis.asking import BAD, NOBODY, OWN, SERVICE, Stored, put
-from tests.apis.callers import ANON, STRANGER, Bucket, bearer, link, make_bucket, token
+from tests.apis.callers import ANON, STRANGER, Bucket, archive_link, bearer, link, make_bucket, token
 
 UPLOADER = "uploader@example.org"
 CALLERS = {
@@ -98,6 +98,10 @@ TABLE: dict[str, Row] = {
     "GET /docs/{name}": Row((OPEN,), at("/docs/start.js")),
     "GET /metrics": Row(ADMIN, at("/metrics")),
     "GET /api/v1/changes": Row(ADMIN, at("/api/v1/changes")),
+    "GET /events": Row((SEEN,), at("/events?follow=false&after=1")),
+    "GET /api/v1/requests/live": Row(ADMIN, at("/api/v1/requests/live?follow=false")),
+    "GET /api/v1/usage/history": Row(CHANGE, at("/api/v1/usage/history?bucket={b}")),
+    "GET /api/v1/status": Row(ADMIN, at("/api/v1/status")),
     "GET /api/v1/usage": Row(ADMIN, at("/api/v1/usage")),
     "POST /api/v1/keys": Row(("401 401 201 201 201 201 201 401",), at("/api/v1/keys", json={})),
     "GET /api/v1/keys": Row(("401 401 200 200 200 200 200 401",), at("/api/v1/keys")),
@@ -124,6 +128,13 @@ TABLE: dict[str, Row] = {
     "PUT /files/metadata/{bucket}/{key}": Row(OWN_FILE, at("/files/metadata/{b}/{f}", **METADATA)),
     "PATCH /files/metadata/{bucket}/{key}": Row(OWN_FILE, at("/files/metadata/{b}/{f}", **METADATA)),
     "DELETE /files/{bucket}/{key}": Row(END_FILE, at("/files/{b}/{f}")),
+    "GET /files/zip/{bucket}": Row(READ, at("/files/zip/{b}")),
+    "POST /files/zip": Row(
+        # The anon key may list and read here; in a public bucket so may a stranger.
+        ("401 200 200 200 200 200 200 401", "401 403 403 403 200 200 200 401"),
+        lambda asked: {"url": "/files/zip", "json": {"bucket": asked.bucket.name, "keys": ["f"]}},
+    ),
+    "GET /files/zip-signed/{token}/{name}": Row(LINK, lambda asked: {"url": archive_link(asked.bucket)}),
     "POST /files/delete": Row(
         ("401 401 200 200 200 200 200 401",) * 2,  # a user is told for each key
         lambda asked: {"url": "/files/delete", "json": {"bucket": asked.bucket.name, "keys": ["f"]}},

@@ -6,7 +6,10 @@ from base64 import b64encode
 
 import pytest
 
-from storage_service.app.core.errors import InvalidArgument
+from storage_service.app.core.errors import InvalidArgument, NoSuchUpload, ServiceUnavailable, SlowDown, StorageError
+from storage_service.app.edge.request import Request
+from storage_service.app.edge.status import status_of
+from storage_service.app.tus.patience import patient
 from storage_service.app.tus.protocol import (
     Checksum,
     Concat,
@@ -16,6 +19,7 @@ from storage_service.app.tus.protocol import (
     parse_number,
     parse_target,
 )
+from tests.edge.asgi import Client
 
 ONE, TWO = "01a1fd07-89e6-701b-b1e0-a2e91482b203", "01a1fd07-89e6-701b-b1e0-a2e91482b204"
 
@@ -85,3 +89,22 @@ def test_malformed_concatenation_is_refused(header: str) -> None:
 )
 def test_path_names_an_upload(path: str, upload_id: str | None) -> None:
     assert parse_target(path) == upload_id
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "error", "status"),
+    [
+        ("HEAD", b"/files/resumable/1", ServiceUnavailable(), 423),
+        ("HEAD", b"/files/resumable/1", SlowDown(), 423),
+        ("HEAD", b"/files/resumable/1", NoSuchUpload(), 404),
+        ("PATCH", b"/files/resumable/1", ServiceUnavailable(), 503),
+        ("POST", b"/files/resumable", ServiceUnavailable(), 503),
+        ("HEAD", b"/files/download/a/b", ServiceUnavailable(), 503),
+    ],
+)
+def test_a_look_at_an_upload_is_answered_so_that_clients_wait(
+    method: str, path: bytes, error: StorageError, status: int
+) -> None:
+    client = Client()
+    request = Request({"type": "http", "method": method, "raw_path": path, "headers": []}, client.receive, client.send)
+    assert status_of(patient(request, error)) == status

@@ -7,16 +7,31 @@ from starlette.types import ASGIApp
 
 from storage_service import __version__
 from storage_service.app.apis.context import Context
-from storage_service.app.apis.endpoints import buckets, copying, docs, files, keys, links, listing, service
+from storage_service.app.apis.endpoints import (
+    archives,
+    buckets,
+    copying,
+    docs,
+    events,
+    files,
+    keys,
+    links,
+    listing,
+    service,
+    watch,
+)
 from storage_service.app.apis.front import Front
 from storage_service.app.apis.openapi import describe
 
 # The order matters once: `DELETE /files/{bucket}/{key}` would take `DELETE /files/tags/...` too.
 ROUTERS = (
     service.router,
+    events.router,
+    watch.router,
     keys.router,
     buckets.router,
     listing.router,
+    archives.router,
     copying.router,
     links.router,
     files.router,

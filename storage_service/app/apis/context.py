@@ -1,11 +1,16 @@
 """What the routes of this door work with: plain values and the core, handed over once by main."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
+from storage_service.app.apis.archive import Crcs
+from storage_service.app.core.archive_links import ArchiveSigner, KeyLists
+from storage_service.app.core.feed import Feed
 from storage_service.app.core.keys import KeyRecords
 from storage_service.app.core.links import LinkSigner
+from storage_service.app.core.objects import Usage
 from storage_service.app.core.security import Rules
 from storage_service.app.core.storage import ObjectStore
 from storage_service.app.edge.access import Access, Headers
@@ -38,13 +43,29 @@ class Health:
     details: dict[str, object] | None = None
 
 
+class Seen(Protocol):
+    """Requests of all workers, as JSON, and how many more there were."""
+
+    @property
+    def records(self) -> list[bytes]: ...
+    @property
+    def missed(self) -> int: ...
+
+
+Requests = Callable[[], AsyncGenerator[Seen, None]]
+
+
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """What an operator asks: health now, gauges for /metrics, and the counters of all workers."""
+    """What an operator asks: health now, gauges for /metrics, the counters of all workers, disk and backlog, what a
+    bucket (by uuid; empty = all) kept since a time in milliseconds, and requests as they are answered."""
 
     health: Callable[[], Awaitable[Health]]
     gauges: Callable[[], Awaitable[list[Gauge]]]
     counters: Callable[[], Awaitable[Snapshot]]
+    status: Callable[[], Awaitable[dict[str, Any]]]
+    history: Callable[[str, int], Awaitable[list[tuple[int, Usage]]]]
+    requests: Requests
 
 
 # From a file id nobody here knows, and the caller's headers, to bucket and key; None = unknown there too.
@@ -56,8 +77,20 @@ Diagnose = Callable[[int], Awaitable[list[dict[str, Any]]]]
 
 
 @dataclass(frozen=True, slots=True)
+class Archives:
+    """What archives need besides the store: who signs links, where lists are kept, and what is known of files."""
+
+    signer: ArchiveSigner
+    lists: KeyLists
+    crcs: Crcs
+    room: asyncio.Semaphore  # of archives under way; each keeps its list in memory
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     store: ObjectStore
+    feed: Feed
+    archives: Archives
     access: Access
     links: LinkSigner
     rules: Rules

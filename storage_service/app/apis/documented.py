@@ -14,6 +14,7 @@ SENTENCES = {
     412: "The file is not as the request's conditions expect",
     413: "The body is too large",
     415: "The bucket does not take files of this type",
+    416: "No byte lies in the range that was asked for",
     422: "A field is missing or wrong; `detail` lists what",
     503: "Not ready, or too much to do; try again later",
     507: "The disk is full",

@@ -56,6 +56,16 @@ class Records:
             self._disk.write(fd, text.encode() + b"\n")
         self._disk.sync_dir(self._folder)
 
+    def remove(self, kind: str, record_id: str) -> None:
+        """Idempotent; may come back after a power cut. Under `locked`."""
+        path = self._path(kind, record_id)
+        if self._disk.stat(path) is not None:
+            self._disk.unlink(path)
+
+    def count(self, kind: str) -> int:
+        """How many there are, readable or not. Raises: OSError of the directory."""
+        return sum(name.startswith(f"{kind}.") for name in self._disk.names(self._folder))
+
     def all(self, kind: str) -> list[dict[str, Any]]:
         """In no order. One that cannot be read is left out and logged. Raises: OSError of the directory."""
         names = self._disk.names(self._folder)

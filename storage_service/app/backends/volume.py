@@ -96,6 +96,10 @@ class Layout:
         return self.service / "settled.json"
 
     @property
+    def usage_history(self) -> Path:
+        return self.service / "usage.db"
+
+    @property
     def ballast(self) -> Path:
         return self.service / "ballast"
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from storage_service.app.core.changes import Change, Outcome
+from storage_service.app.core.events import Event
 from storage_service.app.core.objects import (
     BlobName,
     Bucket,
@@ -151,12 +152,24 @@ class Catalog(Protocol):
     def usage(self, scope: str, name: str) -> Usage: ...
     def usages(self, scope: str) -> dict[str, Usage]: ...
     def changes(self, after: int, limit: int) -> list[ChangeRecord]: ...
+    def events(self, after: int, limit: int) -> list[Event]:
+        """The feed with what each change was, oldest first. Raises FeedGone."""
+
+    def feed_end(self) -> int:
+        """The last sequence the feed may hold now."""
+
+    def feed_stamp(self) -> int:
+        """Differs whenever the feed may have grown, in any process. Does not block."""
+
     def upload(self, upload_id: str) -> Upload | None: ...
     def parts(self, upload_id: str, after: int, limit: int) -> Sequence[Part]:
         """By number, behind `after`."""
 
     def uploads(self, bucket: int, prefix: str, after: tuple[str, str], limit: int) -> Sequence[Upload]:
         """Open ones by key and id, behind `after`."""
+
+    def open_totals(self) -> tuple[int, int]:
+        """How many uploads are open, and their bytes."""
 
 
 class Volume(Protocol):

@@ -1,13 +1,13 @@
 """Reading one version: pinned, whole, checked. No torn reads and no locks: blobs never change."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import NamedTuple, TypeVar
 
 from storage_service.app.core.backend import Blobs, Catalog, OpenFile
 from storage_service.app.core.decision import is_visible
 from storage_service.app.core.errors import DamagedObject, NoSuchKey, NoSuchVersion
 from storage_service.app.core.lanes import Lane
-from storage_service.app.core.objects import BlobName, Bucket, Found, Span, Version, now_ms
+from storage_service.app.core.objects import BlobName, Bucket, Found, Pinned, Span, Version, now_ms
 
 SMALL_BYTES = 64 << 10  # read at once with the row; above that the file is streamed
 CHUNK_BYTES = 1 << 20
@@ -41,7 +41,7 @@ class Download:
         """Where the bytes lie as they are, below the store's directory; None where there is no such file."""
         return None if self._file is None else self._file.location
 
-    async def chunks(self, span: Span) -> AsyncIterator[bytes]:
+    async def chunks(self, span: Span) -> AsyncGenerator[bytes, None]:
         """The span's bytes, in pieces of at most 1 MiB."""
         if self.body is not None:
             yield self.body[span.start : span.end]
@@ -53,6 +53,22 @@ class Download:
                 raise DamagedObject("The stored bytes end early", key=self.version.key)
             at += len(data)
             yield data
+
+    def read_at_once(self) -> bytes:
+        """All bytes; closes it. Blocks: for a lane. Raises: DamagedObject."""
+        if self._file is None:
+            return self.body or b""
+        file, self._file = self._file, None
+        try:
+            pieces, at = [], 0
+            while at < self.version.size and (data := file.read(at, self.version.size - at)):
+                pieces.append(data)
+                at += len(data)
+        finally:
+            file.close()
+        if at < self.version.size:
+            raise DamagedObject("The stored bytes end early", key=self.version.key)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def close(self) -> None:
         """Idempotent; waits on a thread for a read that is under way, never here."""
@@ -88,6 +104,28 @@ class Loader:
             return self._named(bucket, key, version_id)
 
         return self._pin(Asked(bucket, key, precheck), look(), look)
+
+    def load_pinned(self, bucket: Bucket, pinned: Pinned) -> Download:
+        """Row and bytes of a version found earlier, whatever has become of it. Raises: NoSuchVersion, DamagedObject."""
+        seen = Version(
+            bucket.id, pinned.key, pinned.version_id, "", pinned.size, "", pinned.at_ms, pinned.mtime_ns, 0, "{}"
+        )
+        try:
+            return self._open(bucket, seen)
+        except FileNotFoundError:  # not settled yet, or gone
+            found = self._catalog.find_version(bucket.id, pinned.key, pinned.version_id)
+        if found is None:
+            raise NoSuchVersion(bucket=bucket.name, key=pinned.key)
+        if found.body is not None:
+            return Download(found.version, found.body, None, self._disk)
+        try:
+            return self._open(bucket, seen)
+        except FileNotFoundError:
+            raise NoSuchVersion(bucket=bucket.name, key=pinned.key) from None
+
+    def whole_of(self, bucket: Bucket, pinned: Pinned) -> bytes:
+        """All bytes of a small one, read at once. Raises: NoSuchVersion, DamagedObject."""
+        return self.load_pinned(bucket, pinned).read_at_once()
 
     def load_version_head(self, bucket: Bucket, key: str, version_id: str) -> Version:
         return self._named(bucket, key, version_id).version

@@ -240,7 +240,11 @@ class ObjectLocked(StorageError): ...
 
 
 class FeedGone(StorageError):
-    """The change feed no longer reaches back that far (410)."""
+    """The change feed no longer reaches back that far (410); `oldest` is the first sequence it still has."""
+
+    def __init__(self, detail: str = "", *, oldest: int = 1) -> None:
+        super().__init__(detail)
+        self.oldest = oldest
 
 
 # What a bucket's configuration says wrong, or does not say.

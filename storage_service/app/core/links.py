@@ -77,11 +77,42 @@ REQUIRED = "bkme"
 _DEFAULTS = LinkGrant("", "", "GET", 0)
 
 
+class Seal:
+    """Signs a record into a token and reads it back: `base64url(JSON) . base64url(HMAC)`. The first secret signs, all
+    are accepted. Another label, another key: no token passes for one of another kind."""
+
+    def __init__(self, secrets: Sequence[str], label: bytes) -> None:
+        self._keys = [hmac.digest(secret.encode(), label, "sha256") for secret in secrets]
+
+    def sign(self, payload: Mapping[str, Any]) -> str:
+        """Raises: InvalidArgument when the token would not fit into a URL."""
+        text = urlsafe_b64encode(orjson.dumps(payload)).rstrip(b"=")
+        token = (text + b"." + _signature(self._keys[0], text)).decode()
+        if len(token) > MAX_TOKEN_CHARS:
+            raise InvalidArgument("Key and options are too long for a link")
+        return token
+
+    def open(self, token: str) -> dict[str, Any]:
+        """What was signed: it was written by us, though perhaps by a newer release.
+
+        Raises: AccessDenied when it is not ours in every byte.
+        """
+        if len(token) > MAX_TOKEN_CHARS or not token.isascii():
+            raise AccessDenied(INVALID_LINK)
+        text, _, given = token.encode().partition(b".")
+        # Compared as text: in base64 two spellings of the last character mean the same bytes.
+        matches = [hmac.compare_digest(_signature(key, text), given) for key in self._keys]
+        if not any(matches):
+            raise AccessDenied(INVALID_LINK)
+        found: dict[str, Any] = orjson.loads(urlsafe_b64decode(text + b"=" * (-len(text) % 4)))
+        return found
+
+
 class LinkSigner:
-    """Makes and checks links. The first secret signs, all are accepted."""
+    """Makes and checks links."""
 
     def __init__(self, secrets: Sequence[str]) -> None:
-        self._keys = [hmac.digest(secret.encode(), LABEL, "sha256") for secret in secrets]
+        self._seal = Seal(secrets, LABEL)
 
     def sign(self, grant: LinkGrant) -> str:
         """The token: letters, digits, `-`, `_` and one `.`; under 1.5 kB for keys up to 700 bytes.
@@ -93,25 +124,14 @@ class LinkSigner:
             value = getattr(grant, name)
             if short in REQUIRED or value != getattr(_DEFAULTS, name):
                 payload[short] = value
-        text = urlsafe_b64encode(orjson.dumps(payload)).rstrip(b"=")
-        token = (text + b"." + _signature(self._keys[0], text)).decode()
-        if len(token) > MAX_TOKEN_CHARS:
-            raise InvalidArgument("Key and options are too long for a link")
-        return token
+        return self._seal.sign(payload)
 
     def verify(self, token: str, now: float) -> LinkGrant:
         """The grant as it was signed. `now` in seconds since 1970.
 
         Raises: AccessDenied when it is not ours in every byte, LinkExpired when it was.
         """
-        if len(token) > MAX_TOKEN_CHARS or not token.isascii():
-            raise AccessDenied(INVALID_LINK)
-        text, _, given = token.encode().partition(b".")
-        # Compared as text: in base64 two spellings of the last character mean the same bytes.
-        matches = [hmac.compare_digest(_signature(key, text), given) for key in self._keys]
-        if not any(matches):
-            raise AccessDenied(INVALID_LINK)
-        grant = _parse(text)
+        grant = _parse(self._seal.open(token))
         if now >= grant.expires_at:
             raise LinkExpired("This link has expired", key=grant.key)
         return grant
@@ -121,9 +141,7 @@ def _signature(key: bytes, text: bytes) -> bytes:
     return urlsafe_b64encode(hmac.digest(key, text, hashlib.sha256)).rstrip(b"=")
 
 
-def _parse(text: bytes) -> LinkGrant:
-    """Only of signed text: what it holds was written by us, though perhaps by a newer release."""
-    payload = orjson.loads(urlsafe_b64decode(text + b"=" * (-len(text) % 4)))
+def _parse(payload: dict[str, Any]) -> LinkGrant:
     if payload.pop("v") != VERSION or not payload.keys() <= FIELDS.keys():
         raise AccessDenied(INVALID_LINK)
     return LinkGrant(**{FIELDS[short]: value for short, value in payload.items()})

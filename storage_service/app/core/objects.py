@@ -158,6 +158,17 @@ class Version(NamedTuple):
         return bool(self.flags & NULL_VERSION)
 
 
+class Pinned(NamedTuple):
+    """A version that was found, to be read later: it is read even if it has been replaced or deleted since, as long as
+    its bytes are there."""
+
+    key: str
+    version_id: str
+    size: int
+    mtime_ns: int | None
+    at_ms: int
+
+
 class Found(NamedTuple):
     """A version together with its journalled body, read in one statement. `body` is None once it is settled."""
 

@@ -24,6 +24,7 @@ from storage_service.app.core.copying import Copying, content_type_of, copy_draf
 from storage_service.app.core.decision import check_conditions, is_visible
 from storage_service.app.core.downloads import Asked, Download, Loader, Precheck
 from storage_service.app.core.errors import NoSuchBucket, NoSuchKey, NoSuchVersion, StorageError
+from storage_service.app.core.events import Event
 from storage_service.app.core.lanes import Lane, Together
 from storage_service.app.core.objects import (
     ANY_WRITE,
@@ -34,6 +35,7 @@ from storage_service.app.core.objects import (
     Listing,
     ListQuery,
     PageQuery,
+    Pinned,
     Usage,
     Version,
     VersionListing,
@@ -136,9 +138,25 @@ class ObjectStore:
         """Counters of every bucket (by number, as text) or owner (by id)."""
         return await self._scan.run(self._catalog.usages, scope)
 
+    async def open_uploads(self) -> tuple[int, int]:
+        """How many uploads in pieces were begun and not finished, and their bytes."""
+        return await self._scan.run(self._catalog.open_totals)
+
     async def changes(self, after: int, limit: int) -> list[ChangeRecord]:
         """Raises FeedGone."""
         return await self._scan.run(self._catalog.changes, after, limit)
+
+    async def events(self, after: int, limit: int) -> list[Event]:
+        """The feed's events past `after`, oldest first. Raises FeedGone."""
+        return await self._scan.run(self._catalog.events, after, limit)
+
+    async def feed_end(self) -> int:
+        """The last sequence the feed may hold now."""
+        return await self._scan.run(self._catalog.feed_end)
+
+    def feed_stamp(self) -> int:
+        """Differs whenever the feed may have grown."""
+        return self._catalog.feed_stamp()
 
     # Objects ----------------------------------------------------------------------------------------------------
 
@@ -181,6 +199,14 @@ class ObjectStore:
         if version_id is None:
             return await self._downloads.ask(Asked(bucket, key, precheck))
         return await self._read.run(self._loader.load_version, bucket, key, version_id, precheck)
+
+    async def open_pinned(self, bucket: Bucket, pinned: Pinned) -> Download:
+        """A version found earlier and its bytes; close it. Raises: NoSuchVersion, DamagedObject."""
+        return await self._disk.run(self._loader.load_pinned, bucket, pinned)
+
+    def read_pinned(self, bucket: Bucket, pinned: Pinned) -> "asyncio.Future[bytes]":
+        """All bytes of a small version found earlier. Raises: NoSuchVersion, DamagedObject."""
+        return self._disk.run(self._loader.whole_of, bucket, pinned)
 
     async def head_object(self, bucket: Bucket, key: str, version_id: str | None = None) -> Version:
         """Raises NoSuchKey, NoSuchVersion."""

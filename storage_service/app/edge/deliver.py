@@ -35,7 +35,7 @@ async def deliver(request: Request, status: int, headers: Sequence[Header], down
 async def _stream(request: Request, start: dict[str, object], download: Download, span: Span) -> None:
     """Reads on only while the client is there: uvicorn's send does not tell that it has left."""
     left = span.end - span.start
-    leaving = asyncio.ensure_future(_left(request.receive))
+    leaving = asyncio.ensure_future(until_left(request.receive))
     try:
         async for chunk in download.chunks(span):
             if left == span.end - span.start:
@@ -48,7 +48,7 @@ async def _stream(request: Request, start: dict[str, object], download: Download
         leaving.cancel()
 
 
-async def _left(receive: Receive) -> None:
+async def until_left(receive: Receive) -> None:
     """Returns when the client has left."""
     while (await receive())["type"] != "http.disconnect":
         pass

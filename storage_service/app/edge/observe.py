@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypedDict
 
+from storage_service.app.edge.watching import Watch
+
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
@@ -69,9 +71,10 @@ class Metrics:
     Operations must be a closed set, never parts of a path.
     """
 
-    __slots__ = ("_commit_seconds", "_commits", "_errors", "_series")
+    __slots__ = ("_commit_seconds", "_commits", "_errors", "_series", "_watch")
 
-    def __init__(self) -> None:
+    def __init__(self, watch: Watch | None = None) -> None:
+        self._watch = watch or Watch("")
         self._series: dict[Operation, _Series] = {}
         self._errors: dict[str, int] = {}
         self._commits = [0] * (len(BOUNDS) + 1)
@@ -87,10 +90,14 @@ class Metrics:
         series.seconds += seconds
         series.bytes_in += bytes_in
         series.bytes_out += bytes_out
+        if self._watch.write is not None:
+            self._watch.end(operation, status, seconds, bytes_in, bytes_out)
 
     def error(self, code: str) -> None:
         """Adds one error by its code."""
         self._errors[code] = self._errors.get(code, 0) + 1
+        if self._watch.write is not None:
+            self._watch.failed(code)
 
     def commit_waited(self, seconds: float) -> None:
         """Adds one commit: from the change being handed over to its outcome being known."""

@@ -1,5 +1,6 @@
 """The jobs process: `python -m storage_service.app.process.jobs`. It recovers first, if it is told to."""
 
+import contextlib
 import logging
 import os
 import signal
@@ -10,11 +11,13 @@ import apsw
 
 from storage_service.app.backends import shared as words
 from storage_service.app.backends.garbage import Garbage
+from storage_service.app.backends.key_lists import StoredLists
 from storage_service.app.backends.recovery import sweep_staging
 from storage_service.app.backends.settle import MOST_ROWS
 from storage_service.app.backends.upkeep import Upkeep
 from storage_service.app.backends.upload_files import LocalUploads
 from storage_service.app.backends.upload_garbage import UploadGarbage
+from storage_service.app.backends.usage_history import UsageHistory
 from storage_service.app.backends.volume import Layout, VolumeRefused, try_lock
 from storage_service.app.core.objects import now_ms
 from storage_service.app.group import group_id, join
@@ -80,6 +83,9 @@ def _timers(plan: Plan, keeper: Keeper) -> list[Timer]:
     )
     upkeep.recount()
     files = LocalUploads(str(keeper.layout.uploads), keeper.blobs, "")  # nothing is staged here
+    history = UsageHistory(str(keeper.layout.usage_history))
+    with contextlib.suppress(OSError, apsw.Error):  # a full disk: at the next hour
+        history.sample(keeper.catalog, now_ms())
     uploads = UploadGarbage(keeper.catalog, files, keeper.blobs, plan.keeping)
     return [
         Timer(1.0, upkeep.expire, deletes=True),
@@ -91,6 +97,8 @@ def _timers(plan: Plan, keeper: Keeper) -> list[Timer]:
         Timer(5.0, unless_held(keeper.layout, lambda now: upkeep.keep_reserve(plan.reserve_bytes, now))),
         Timer(10.0, lambda _: upkeep.recount()),
         Timer(10.0, unless_held(keeper.layout, lambda now: _remove_buckets(plan, garbage, now)), deletes=True),
+        Timer(60.0, lambda now: history.sample(keeper.catalog, now), deletes=True),
+        Timer(600.0, StoredLists(keeper.layout).remove_old, deletes=True),
         Timer(60.0, lambda now: upkeep.trim(plan.feed_ms, now), deletes=True),
     ]
 

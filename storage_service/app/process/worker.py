@@ -1,9 +1,11 @@
 """One worker: `python -m storage_service.app.process.worker`, with the supervisor's sockets."""
 
+import asyncio
 import logging
 import os
 import socket
 import sys
+from typing import Any, Final, cast
 
 import uvicorn
 
@@ -12,6 +14,15 @@ from storage_service.app.process.agreement import DRAIN_SECONDS, SOCKETS_VARIABL
 from storage_service.app.process.heads import Protocol
 from storage_service.app.process.system import die_with_parent
 from storage_service.app.process.tls import Renewal, make_context
+
+MAX_MESSAGE_BYTES: Final = 256 << 10  # more ends the connection; the door takes less
+
+
+def websocket(**given: Any) -> asyncio.Protocol:
+    """uvicorn's own WebSocket, imported with the first connection: a worker nobody talks to need not hold it."""
+    from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol  # noqa: PLC0415
+
+    return WebSocketsSansIOProtocol(**given)
 
 
 def main() -> int:
@@ -26,7 +37,9 @@ def main() -> int:
         "storage_service.app.main:app",
         loop="uvloop",
         http=Protocol,
-        ws="none",  # no door speaks it yet
+        ws=cast("type[asyncio.Protocol]", websocket),  # it is called with what a class would be
+        ws_max_size=MAX_MESSAGE_BYTES,
+        ws_per_message_deflate=False,  # a window for each connection costs more than short messages save
         lifespan="on",
         access_log=False,
         log_config=None,

@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 
+from storage_service.app.core.events import Event, EventKind
 from storage_service.app.core.objects import ChangeRecord, Usage, Version
 from storage_service.app.edge.names import iso
 from storage_service.app.schemas.buckets import usage_record
@@ -120,6 +121,16 @@ class DownloadLinkOut(Wire):
     expires_at: datetime
 
 
+class ArchiveLinkOut(Wire):
+    """`files` and `size` (of the archive, in bytes) are those of this moment."""
+
+    url: str
+    method: str
+    expires_at: datetime
+    files: int
+    size: int
+
+
 class InitiateOut(Wire):
     upload_url: str
     method: str
@@ -176,6 +187,38 @@ def change_record(change: ChangeRecord) -> dict[str, Any]:
     }
 
 
+class EventOut(Wire):
+    """`size`, `etag` and `content_type` are null where there are no such bytes, or no more."""
+
+    id: int
+    event: EventKind
+    bucket: str
+    bucket_id: str
+    key: str | None
+    version_id: str | None
+    file_id: str | None
+    size: int | None
+    etag: str | None
+    content_type: str | None
+    at: datetime
+
+
+def event_record(event: Event) -> dict[str, Any]:
+    return {
+        "id": event.sequence,
+        "event": event.kind,
+        "bucket": event.bucket_name,
+        "bucket_id": event.bucket_uuid,
+        "key": event.key,
+        "version_id": event.version_id,
+        "file_id": event.file_id,
+        "size": event.size,
+        "etag": event.etag,
+        "content_type": event.content_type,
+        "at": iso(event.at_ms),
+    }
+
+
 class Counters(Wire):
     file_count: int
     total_size: int
@@ -203,3 +246,61 @@ class UsageOut(Wire):
 
 def counters(usage: Usage) -> dict[str, Any]:
     return {"file_count": usage.objects, "total_size": usage.bytes, **usage_record(usage)}
+
+
+class UsageSample(Counters):
+    at: datetime
+
+
+class UsageHistoryOut(Wire):
+    """The oldest sample first; `bucket` is null for all together."""
+
+    bucket: str | None
+    bucket_id: str | None
+    samples: list[UsageSample]
+
+
+class DiskStatus(Wire):
+    total_bytes: int
+    free_bytes: int
+    reserve_bytes: int
+    total_inodes: int
+    free_inodes: int
+
+
+class SettleStatus(Wire):
+    """What is committed and not yet written to files. Times are null where there is nothing."""
+
+    rows: int
+    bytes: int
+    set_aside_rows: int
+    oldest_at: datetime | None
+    last_pass_at: datetime | None
+
+
+class UploadsStatus(Wire):
+    open: int
+    bytes: int
+
+
+class StatusOut(Wire):
+    disk: DiskStatus
+    settle: SettleStatus
+    uploads: UploadsStatus
+
+
+class RequestSeenOut(Wire):
+    """`code` is that of an error, `at_ms` when the answer ended."""
+
+    at_ms: int
+    worker: str
+    client: str | None
+    method: str
+    path: str
+    door: str
+    operation: str
+    status: int
+    code: str | None
+    milliseconds: float
+    bytes_in: int
+    bytes_out: int

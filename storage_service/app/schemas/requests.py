@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from storage_service.app.schemas.fields import (
     MAX_COUNT,
+    MAX_NAME_CHARS,
     ContentType,
     Count,
     FutureTime,
@@ -20,6 +21,7 @@ from storage_service.app.schemas.fields import (
 
 MAX_LINK_SECONDS = 7 * 24 * 3600  # S3's longest presigned URL
 DEFAULT_LINK_SECONDS = 3600  # contract §4.2
+MAX_LISTED = 10_000  # keys of one archive's list
 MAX_BULK_KEYS = 1000  # as S3's DeleteObjects
 
 LinkSeconds = Annotated[int, Field(ge=1, le=MAX_LINK_SECONDS, description="How long the link holds.")]
@@ -114,6 +116,19 @@ class DownloadLinkIn(Wire):
     expires_in_seconds: LinkSeconds = DEFAULT_LINK_SECONDS
     disposition: Literal["inline", "attachment"] | None = None
     once: bool = Field(False, description="Whether it holds for one download only.")
+
+
+class ArchiveLinkIn(Wire):
+    """Everything below `prefix`, or the named keys; `prefix` is then what they have in common and is left out of their
+    names in the archive."""
+
+    bucket: Name = Field(description="Name or id.")
+    prefix: str = Field("", max_length=MAX_NAME_CHARS)
+    keys: list[Name] | None = Field(
+        None, min_length=1, max_length=MAX_LISTED, description="A key that ends in a slash: everything below it."
+    )
+    name: str | None = Field(None, min_length=1, max_length=200, description="The file name, without `.zip`.")
+    expires_in_seconds: LinkSeconds = DEFAULT_LINK_SECONDS
 
 
 class InitiateIn(Wire):

@@ -32,6 +32,7 @@ from storage_service.app.edge.status import status_of
 from storage_service.app.tus.caller import note_of, open_upload
 from storage_service.app.tus.context import Context
 from storage_service.app.tus.creating import begin, check_grant, in_words
+from storage_service.app.tus.patience import patient
 from storage_service.app.tus.protocol import (
     ALGORITHMS,
     EXTENSIONS,
@@ -182,6 +183,7 @@ class TusDoor:
 
     async def _fail(self, exchange: "Exchange", error: Exception) -> None:
         request, metrics = exchange.request, self._context.metrics
+        error = patient(request, error)
         metrics.error(error.code if isinstance(error, StorageError) else "internal_error")
         if status_of(error) == INTERNAL:
             log.error("request %s failed", request.request_id, exc_info=error)

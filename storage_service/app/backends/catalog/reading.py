@@ -228,7 +228,7 @@ class Reader:
         row = connection.execute("SELECT min(seq) FROM journal").fetchone()
         oldest = last_sequence(connection) + 1 if row is None or row[0] is None else int(row[0])
         if 0 < after < oldest - 1:
-            raise FeedGone(f"The change feed begins at {oldest}")
+            raise FeedGone(f"The change feed begins at {oldest}", oldest=oldest)
         # Up to the first row that is still owed; one that was set aside is passed, or the feed would end there.
         waits = f"SELECT min(seq) FROM journal WHERE doc IS NOT NULL AND failures<{MOST_FAILURES}"
         sql = (

@@ -223,6 +223,11 @@ class Settling:
         rows: list[tuple[Any, ...]] = self._connection.execute(SELECT_BUCKET).fetchall()
         return {row[0]: bucket_of(row) for row in rows}
 
+    def bucket_usages(self) -> dict[int, Usage]:
+        """The counters of every bucket, by number."""
+        sql = f"SELECT id,{USAGE_COLUMNS} FROM usage WHERE scope='bucket'"
+        return {int(row[0]): Usage(*row[1:]) for row in self._connection.execute(sql)}
+
     def mark(self, sequences: Sequence[int], *, viewed: int) -> Progress:
         """These rows are on disk: drop their documents and bodies. `viewed`: so far the view is on disk too.
         Returns how far the journal is settled from now on."""

@@ -7,12 +7,14 @@ import apsw
 
 from storage_service.app.backends import shared as words
 from storage_service.app.backends.catalog.committer import DAMAGED, Committer, unavailable
+from storage_service.app.backends.catalog.feed_reading import FeedReader
 from storage_service.app.backends.catalog.reading import Reader
 from storage_service.app.backends.catalog.upload_reading import UploadReader
 from storage_service.app.backends.catalog.version_listing import VersionLister
 from storage_service.app.backends.shared import Shared
 from storage_service.app.core.changes import Change, Outcome
 from storage_service.app.core.errors import ServiceUnavailable
+from storage_service.app.core.events import Event
 from storage_service.app.core.objects import (
     Bucket,
     ChangeRecord,
@@ -39,6 +41,7 @@ class SqliteCatalog:
         self._reader = reader
         self._unfinished = UploadReader(reader)
         self._versions = VersionLister(reader)
+        self._feed = FeedReader(reader)
         self._shared = shared
 
     async def commit(self, change: Change) -> Outcome:
@@ -83,6 +86,15 @@ class SqliteCatalog:
     def changes(self, after: int, limit: int) -> list[ChangeRecord]:
         return self._ask(self._reader.changes, after, limit)
 
+    def events(self, after: int, limit: int) -> list[Event]:
+        return self._ask(self._feed.page, after, limit)
+
+    def feed_end(self) -> int:
+        return self._ask(self._feed.end)
+
+    def feed_stamp(self) -> int:
+        return self._shared[words.SETTLED_ROWS]
+
     def upload(self, upload_id: str) -> Upload | None:
         return self._ask(self._unfinished.upload, upload_id)
 
@@ -91,6 +103,9 @@ class SqliteCatalog:
 
     def uploads(self, bucket: int, prefix: str, after: tuple[str, str], limit: int) -> Sequence[Upload]:
         return self._ask(self._unfinished.uploads, bucket, prefix, after, limit)
+
+    def open_totals(self) -> tuple[int, int]:
+        return self._ask(self._unfinished.open_totals)
 
     def _ask(self, question: Callable[..., Result], *values: object) -> Result:
         """The reader's answer. Raises ServiceUnavailable when the catalog cannot be read, and tells the others why."""

@@ -31,3 +31,9 @@ class UploadReader:
             values.append(end)
         sql = f"SELECT {UPLOAD_COLUMNS} FROM uploads WHERE {where} ORDER BY key,id LIMIT ?"
         return [Upload(*row) for row in self._reader.connection.execute(sql, (*values, limit))]
+
+    def open_totals(self) -> tuple[int, int]:
+        """How many are open, pieces too, and their bytes."""
+        sql = "SELECT count(*),coalesce(sum(size),0) FROM uploads WHERE phase='open'"
+        row = self._reader.connection.execute(sql).fetchone()
+        return (int(row[0]), int(row[1])) if row else (0, 0)

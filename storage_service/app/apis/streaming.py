@@ -1,0 +1,60 @@
+"""Answers of cold routes that come piece by piece."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from storage_service.app.edge.deliver import until_left
+from storage_service.app.edge.streams import EVENT_STREAM, HEADERS, pump
+
+
+class EventStream(Response):
+    """Server-sent events, as they come. A HEAD gets the head alone."""
+
+    def __init__(self, chunks: AsyncGenerator[bytes, None]) -> None:
+        self._chunks = chunks
+        super().__init__(headers=HEADERS, media_type=EVENT_STREAM)
+        del self.headers["content-length"]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        if scope["method"] == "HEAD":  # the door has said so by now
+            await send({"type": "http.response.body", "body": b""})
+        else:
+            await pump(receive, send, self._chunks)
+
+
+class ByteStream(Response):
+    """Bytes of a known length, as they come; `done` is called once, whatever happens. A HEAD gets the head alone."""
+
+    def __init__(
+        self, status: int, headers: Mapping[str, str], chunks: AsyncGenerator[bytes, None], done: Callable[[], object]
+    ) -> None:
+        self._chunks = chunks
+        self._done = done
+        super().__init__(status_code=status)
+        self.init_headers(headers)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            if scope["method"] != "HEAD":
+                await self._stream(receive, send)
+            await send({"type": "http.response.body", "body": b""})
+        finally:
+            self._done()
+
+    async def _stream(self, receive: Receive, send: Send) -> None:
+        """Reads on only while the client is there."""
+        leaving = asyncio.ensure_future(until_left(receive))
+        try:
+            async with aclosing(self._chunks) as chunks:
+                async for chunk in chunks:
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                    if leaving.done():
+                        return
+        finally:
+            leaving.cancel()
