@@ -7,7 +7,7 @@ from starlette.types import ASGIApp
 
 from storage_service import __version__
 from storage_service.app.apis.context import Context
-from storage_service.app.apis.endpoints import buckets, copying, docs, files, keys, links, listing, service
+from storage_service.app.apis.endpoints import buckets, copying, docs, files, keys, links, listing, origins, service
 from storage_service.app.apis.front import Front
 from storage_service.app.apis.openapi import describe
 
@@ -16,6 +16,7 @@ ROUTERS = (
     service.router,
     keys.router,
     buckets.router,
+    origins.router,
     listing.router,
     copying.router,
     links.router,

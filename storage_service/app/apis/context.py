@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from storage_service.app.core.backend import Origins
 from storage_service.app.core.keys import KeyRecords
 from storage_service.app.core.links import LinkSigner
 from storage_service.app.core.security import Rules
@@ -67,4 +68,5 @@ class Context:
     operator: Operator
     keys: KeyRecords
     diagnose: Diagnose
+    origins: Origins
     locate: Locate | None = None
