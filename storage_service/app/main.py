@@ -231,6 +231,7 @@ class Service:
             operator=operations.operator,
             keys=signatures.records,
             diagnose=signatures.diagnose,
+            origins=worker.origins,
             locate=users.download_info if users else None,
         )
 

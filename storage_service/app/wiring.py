@@ -9,6 +9,7 @@ from storage_service.app.backends.catalog.reading import Reader
 from storage_service.app.backends.catalog.sqlite import SqliteCatalog
 from storage_service.app.backends.key_records import StoredKeys
 from storage_service.app.backends.local import LocalFiles
+from storage_service.app.backends.origins import S3Origins
 from storage_service.app.backends.pressure import Backlog, DiskVolume
 from storage_service.app.backends.shared import Shared
 from storage_service.app.backends.upload_files import LocalUploads
@@ -59,6 +60,7 @@ class Worker:
     reader: Reader
     committer: Committer
     keys: StoredKeys
+    origins: S3Origins
 
     def start(self, waited: Callable[[float], None]) -> None:
         """`waited` is told the seconds each commit took."""
@@ -90,10 +92,11 @@ def make_worker(settings: Settings, staging: Path) -> Worker:
     limits = Limits(settings.max_object_bytes, settings.inline_body_bytes, settings.free_space_reserve_bytes)
     files = LocalFiles(blobs, disk, str(staging))
     catalog = SqliteCatalog(committer, reader, shared)
-    store = ObjectStore(catalog, files, volume, limits)
+    origins = S3Origins(layout)
+    store = ObjectStore(catalog, files, volume, limits, origins)
     pieces = LocalUploads(str(layout.uploads), blobs, str(staging))
     uploads = Uploads(store, catalog, pieces, int(settings.upload_expiry_days * DAY_MS))
-    return Worker(store, uploads, shared, volume, reader, committer, StoredKeys(layout, shared))
+    return Worker(store, uploads, shared, volume, reader, committer, StoredKeys(layout, shared), origins)
 
 
 def make_staging(layout: Layout, name: str) -> tuple[Path, int]:

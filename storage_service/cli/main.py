@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from storage_service.cli import adopt, backup, credentials, doctor, repair, running
+from storage_service.cli import adopt, backup, credentials, doctor, moving, origins, repair, running
 
 app = typer.Typer(
     no_args_is_help=True, pretty_exceptions_enable=False, help="Object storage: plain files, a JSON door."
@@ -21,6 +21,8 @@ adopt.register(app)
 backup.register(app)
 doctor.register(app)
 credentials.register(app)
+moving.register(app)
+origins.register(app)
 
 
 @app.callback()

@@ -40,6 +40,7 @@ OWN_FILE = ("401 401 403 200 200 200 200 401",) * 2
 END_FILE = ("401 401 403 204 204 204 204 401",) * 2
 TRASH = ("401 401 403 403 200 200 200 401",) * 2
 ADMIN = ("401 401 403 403 403 200 200 401",)
+NO_ORIGIN = ("401 401 403 403 403 404 404 401",)
 LINK = ("200 200 200 200 200 200 200 200",) * 2
 UPLOAD_LINK = ("201 201 201 201 201 201 201 201",) * 2
 
@@ -109,6 +110,13 @@ TABLE: dict[str, Row] = {
     "GET /api/v1/keys/{access_key}": Row(("401 401 404 404 200 200 200 401",), at("/api/v1/keys/{k}")),
     "DELETE /api/v1/keys/{access_key}": Row(("401 401 404 404 204 204 204 401",), at("/api/v1/keys/{k}")),
     "GET /api/v1/signature-doctor": Row(ADMIN, at("/api/v1/signature-doctor")),
+    # No bucket of the table has an origin; to admins that is a 404.
+    "PUT /api/v1/buckets/{bucket}/origin": Row(
+        ADMIN, at("/api/v1/buckets/{b}/origin", json={"url": "http://127.0.0.1"})
+    ),
+    "GET /api/v1/buckets/{bucket}/origin": Row(NO_ORIGIN, at("/api/v1/buckets/{b}/origin")),
+    "DELETE /api/v1/buckets/{bucket}/origin": Row(NO_ORIGIN, at("/api/v1/buckets/{b}/origin")),
+    "GET /api/v1/buckets/{bucket}/origin/objects": Row(NO_ORIGIN, at("/api/v1/buckets/{b}/origin/objects")),
     "GET /api/v1/trash/{bucket}": Row(TRASH, at("/api/v1/trash/{b}")),
     "POST /buckets": Row(
         ("401 401 201 201 201 201 201 401",),

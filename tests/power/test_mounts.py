@@ -109,4 +109,4 @@ def test_damaged_identity_is_refused_not_replaced(tmp_path: Path) -> None:
 
 def test_minio_directory_is_refused_with_the_import_command(tmp_path: Path) -> None:
     (tmp_path / "data/.minio.sys").mkdir(parents=True)
-    assert_refused(tmp_path / "data", tmp_path, "storage import minio")
+    assert_refused(tmp_path / "data", tmp_path, "storage import ")

@@ -17,6 +17,7 @@ from storage_service.app.apis.endpoints import (
     keys,
     links,
     listing,
+    origins,
     service,
     watch,
 )
@@ -30,6 +31,7 @@ ROUTERS = (
     watch.router,
     keys.router,
     buckets.router,
+    origins.router,
     listing.router,
     archives.router,
     copying.router,

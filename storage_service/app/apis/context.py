@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol
 
 from storage_service.app.apis.archive import Crcs
 from storage_service.app.core.archive_links import ArchiveSigner, KeyLists
+from storage_service.app.core.backend import Origins
 from storage_service.app.core.feed import Feed
 from storage_service.app.core.keys import KeyRecords
 from storage_service.app.core.links import LinkSigner
@@ -100,4 +101,5 @@ class Context:
     operator: Operator
     keys: KeyRecords
     diagnose: Diagnose
+    origins: Origins
     locate: Locate | None = None

@@ -99,7 +99,7 @@ async def open_file(asking: Asking, bucket_name: str, key: str, version_id: str 
     except (AccessDenied, Unauthenticated) as denied:
         refusal = denied  # the file itself may say otherwise
     try:
-        file = await find_file(asking.context.store, bucket, key, version_id)
+        file = await find_file(asking.context.store, bucket, key, version_id, fetch=refusal is None)
     except (NoSuchKey, NoSuchVersion):
         if refusal is not None:
             raise refusal from None
@@ -109,12 +109,16 @@ async def open_file(asking: Asking, bucket_name: str, key: str, version_id: str 
     return file
 
 
-async def find_file(store: ObjectStore, bucket: Bucket, key: str, version_id: str | None = None) -> File:
-    """The file with this key, else with this id. A version may be a delete marker. Raises: NoSuchKey, NoSuchVersion."""
+async def find_file(
+    store: ObjectStore, bucket: Bucket, key: str, version_id: str | None = None, *, fetch: bool = True
+) -> File:
+    """The file with this key, else with this id. A version may be a delete marker. Without `fetch` only what is here,
+    not what an origin has. Raises: NoSuchKey, NoSuchVersion.
+    """
     if version_id is not None:
         return await _find_version(store, bucket, key, version_id)
     try:
-        return File(bucket, await store.head_object(bucket, key))
+        return File(bucket, await (store.head_object if fetch else store.kept_object)(bucket, key))
     except NoSuchKey:
         named = await store.find_file(bucket, key.lower()) if is_uuid(key) else None
         if named is None:

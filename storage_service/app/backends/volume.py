@@ -136,7 +136,7 @@ def _open(layout: Layout, storage_id: str | None) -> str:
     if storage_id is not None and not layout.identity.exists():
         raise VolumeRefused(f"{root} does not hold storage {storage_id}: is the disk mounted? (STORAGE_ID is set)")
     if (root / MINIO).exists():
-        raise VolumeRefused(f"{root} is a MinIO data directory; bring it in with: storage import minio {root}")
+        raise VolumeRefused(f"{root} is a MinIO data directory; bring it in with: storage import {root}")
     if layout.restoring.exists():
         raise VolumeRefused(f"{root} is half restored; let `storage restore` finish: run it again")
     _make_writable(layout)

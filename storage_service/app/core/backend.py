@@ -3,12 +3,13 @@
 Calls without `async` block and belong on a lane. The bench runs the blobs on a simulated disk behind the same lines.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Protocol
 
 from storage_service.app.core.changes import Change, Outcome
 from storage_service.app.core.events import Event
 from storage_service.app.core.objects import (
+    Attributes,
     BlobName,
     Bucket,
     ChangeRecord,
@@ -24,6 +25,7 @@ from storage_service.app.core.objects import (
     VersionListing,
     VersionQuery,
 )
+from storage_service.app.core.origins import Origin
 
 
 class OpenFile(Protocol):
@@ -170,6 +172,38 @@ class Catalog(Protocol):
 
     def open_totals(self) -> tuple[int, int]:
         """How many uploads are open, and their bytes."""
+
+
+class Arriving(Protocol):
+    """An object on its way from an origin. `size` in bytes, `etag` unquoted, as the origin says it."""
+
+    attributes: Attributes
+    size: int
+    etag: str
+
+    def body(self) -> AsyncIterator[bytes]:
+        """All bytes; raises BackendUnavailable where they cannot be had."""
+
+    def close(self) -> None:
+        """Idempotent."""
+
+
+class Origins(Protocol):
+    """Old servers that buckets still take objects from."""
+
+    async def fetch(self, origin: Origin, key: str) -> Arriving | None:
+        """None where the origin has no such object. Raises: BackendUnavailable."""
+
+    async def page(self, origin: Origin, after: str, limit: int) -> list[tuple[str, int, str]]:
+        """Keys behind `after`, without the prefix, in their byte order, with size and ETag.
+
+        Raises: BackendUnavailable.
+        """
+
+    def seal(self, bucket_id: str, secret: str) -> str:
+        """The secret as it stands in the bucket's options. Blocks."""
+
+    def close(self) -> None: ...
 
 
 class Volume(Protocol):

@@ -119,6 +119,8 @@ def _place(
     bucket = decision.open_bucket(draft.bucket)
     head = decision.rows.head(draft.bucket, draft.key)
     check_conditions(conditions, head, decision.moment.now_ms)
+    if conditions.never_here and (head or decision.rows.newest_other(draft.bucket, draft.key)):
+        raise PreconditionFailed("The key was written or deleted meanwhile", key=draft.key)
     sequence = sequence or decision.moment.next()
     version = Version(
         draft.bucket,

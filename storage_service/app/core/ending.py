@@ -5,6 +5,7 @@ from storage_service.app.core.changes import DeleteObject, Outcome
 from storage_service.app.core.decision import Decision, check_conditions, dead_other, is_visible, own_file_id
 from storage_service.app.core.errors import NoSuchKey, NoSuchVersion
 from storage_service.app.core.objects import DELETE_MARKER, NULL_VERSION, Bucket, Usage, Version
+from storage_service.app.core.origins import remembers_deletes
 
 NOTHING = "{}"  # the journal's document of an end that has no sidecar of its own
 
@@ -19,7 +20,7 @@ def delete(change: DeleteObject, decision: Decision) -> None:
     check_conditions(change.conditions, head, decision.moment.now_ms)
     if not change.missing_ok and not is_visible(head, decision.moment.now_ms):
         raise NoSuchKey(key=change.key)  # past its expiry: to a reader it is not there
-    if bucket.options.versioning != "off":
+    if bucket.options.versioning != "off" or remembers_deletes(bucket):
         _mark(change, bucket, head, decision)
     elif head is not None:
         _end_head(change, bucket, head, decision)
@@ -55,12 +56,12 @@ def _mark(change: DeleteObject, bucket: Bucket, head: Version | None, decision: 
         "",
         change.at_ms,
         None,
-        DELETE_MARKER | (NULL_VERSION if bucket.options.versioning == "suspended" else 0),
+        DELETE_MARKER | (0 if bucket.options.versioning == "on" else NULL_VERSION),
         sidecar.MARKER_DOC,
         sequence,
         sequence,
     )
-    victim, delta = retire(bucket, head, marker, decision)
+    victim, delta = retire(bucket, head, marker, decision, purge=change.purge and bucket.options.versioning == "off")
     if head is not None:
         decision.writes.dropped_heads.append((head.bucket, head.key))
     decision.writes.others.append(marker)
@@ -70,17 +71,19 @@ def _mark(change: DeleteObject, bucket: Bucket, head: Version | None, decision: 
     decision.writes.outcome = Outcome(version=marker)
 
 
-def retire(bucket: Bucket, head: Version | None, version: Version, decision: Decision) -> tuple[str | None, Usage]:
+def retire(
+    bucket: Bucket, head: Version | None, version: Version, decision: Decision, *, purge: bool = False
+) -> tuple[str | None, Usage]:
     """Make room for `version`: what was current becomes noncurrent, or dies. The dead one's id and the usage."""
     writes = decision.writes
     victim, delta = None, Usage()
     if head is not None and head.is_null and version.is_null:
-        writes.others.append(decision.bury(head, version.sequence))
+        writes.others.append(decision.bury(head, version.sequence, purge=purge))
         return head.version_id, Usage(-1, -head.size, trash=1, trash_bytes=head.size)
     if head is not None:
         writes.others.append(head)
         delta = Usage(-1, -head.size, 1, head.size)
-    if version.is_null and bucket.options.versioning != "off":
+    if version.is_null and (bucket.options.versioning != "off" or remembers_deletes(bucket)):
         old = decision.rows.null_other(version.bucket, version.key)
         if old is not None:  # the null version lies under newer ones
             writes.dropped_others.append(old)
@@ -112,7 +115,31 @@ def _delete_version(
     _log_end(change, sequence, version, decision)
     if is_head or head is None:
         delta = delta.plus(_promote(change, bucket, version, decision))
+    if is_head and remembers_deletes(bucket) and not decision.writes.heads:
+        delta = delta.plus(_remember(change, bucket, version, decision))
     decision.count(bucket, delta)
+
+
+def _remember(change: DeleteObject, bucket: Bucket, ended: Version, decision: Decision) -> Usage:
+    """A marker where the key's last version was ended: else its origin would bring it back."""
+    sequence = decision.moment.next()
+    flags = DELETE_MARKER | (0 if bucket.options.versioning == "on" else NULL_VERSION)
+    marker = ended._replace(
+        version_id=change.marker_id,
+        size=0,
+        etag="",
+        at_ms=change.at_ms,
+        mtime_ns=None,
+        flags=flags,
+        doc=sidecar.MARKER_DOC,
+        sequence=sequence,
+        meta_sequence=sequence,
+        expires_ms=None,
+    )
+    decision.writes.others.append(marker)
+    at = (sequence, change.at_ms)
+    decision.log(marker, "delete", change.actor, sidecar.compose(marker, bucket.uuid), at=at, victim=None)
+    return Usage(noncurrent=1)
 
 
 def _promote(change: DeleteObject, bucket: Bucket, ended: Version, decision: Decision) -> Usage:

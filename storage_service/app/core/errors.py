@@ -339,4 +339,8 @@ class DamagedObject(StorageError):
 
 
 class BackendUnavailable(StorageError):
-    """The SelfDB backend that knows users did not answer."""
+    """The SelfDB backend that knows users, or a bucket's origin, did not answer."""
+
+
+class NoSuchOrigin(StorageError):
+    """The bucket takes nothing from another server (any more)."""

@@ -186,6 +186,7 @@ class WriteConditions(NamedTuple):
     version_id: str | None = None  # the current version must still be this one (jobs)
     at_second: int | None = None  # it must have been written in this second since 1970
     size: int | None = None  # it must have so many bytes
+    never_here: bool = False  # nor may there be a marker or an older version (what arrives from an origin)
 
 
 ANY_WRITE = WriteConditions()

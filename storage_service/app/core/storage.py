@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from storage_service.app.core.backend import Blobs, Catalog, Volume
+from storage_service.app.core.arrivals import Arrivals, Compared
+from storage_service.app.core.backend import Blobs, Catalog, Origins, Volume
 from storage_service.app.core.changes import (
     CopyVersion,
     CreateBucket,
@@ -23,7 +24,7 @@ from storage_service.app.core.commit import BucketLeaving, SourceSettled
 from storage_service.app.core.copying import Copying, content_type_of, copy_draft, link
 from storage_service.app.core.decision import check_conditions, is_visible
 from storage_service.app.core.downloads import Asked, Download, Loader, Precheck
-from storage_service.app.core.errors import NoSuchBucket, NoSuchKey, NoSuchVersion, StorageError
+from storage_service.app.core.errors import NoSuchBucket, NoSuchKey, NoSuchOrigin, NoSuchVersion, StorageError
 from storage_service.app.core.events import Event
 from storage_service.app.core.lanes import Lane, Together
 from storage_service.app.core.objects import (
@@ -57,7 +58,9 @@ LEAVING_SECONDS = 10.0  # how long a create waits for a deleted bucket of the sa
 class ObjectStore:
     """Buckets and objects. Methods are awaited on the event loop; none of them waits for a disk there."""
 
-    def __init__(self, catalog: Catalog, blobs: Blobs, volume: Volume, limits: Limits) -> None:
+    def __init__(
+        self, catalog: Catalog, blobs: Blobs, volume: Volume, limits: Limits, origins: Origins | None = None
+    ) -> None:
         self._catalog = catalog
         self._blobs = blobs
         self._read = Lane("read", READ_THREADS)
@@ -67,11 +70,14 @@ class ObjectStore:
         self._downloads = Together(self._read, self._loader.load_all)
         self._heads = Together(self._read, self._loader.load_heads)
         self._writer = Writer(catalog, blobs, volume, self._disk, limits)
+        self._arrivals = Arrivals(catalog, origins, self._writer, self._scan) if origins is not None else None
         self._by_name: dict[str, Bucket] = {}
         self._by_uuid: dict[str, Bucket] = {}
         self._generation = -1
 
     def close(self) -> None:
+        if self._arrivals is not None:
+            self._arrivals.close()
         for lane in (self._read, self._scan, self._disk):
             lane.close()
 
@@ -186,7 +192,22 @@ class ObjectStore:
         Raises:
             StorageError: nothing was stored, unless it is ServiceUnavailable with an unknown outcome.
         """
+        if options.conditions is not ANY_WRITE:
+            await self.arrive(bucket, key)
         return await self._writer.put(bucket, check_key(key), body, options)
+
+    async def arrive(self, bucket: Bucket, key: str) -> bool:
+        """Whether what was not found may be there now: fetched from the bucket's origin, if it has one.
+
+        Raises: BackendUnavailable while the origin does not answer, and what a put raises.
+        """
+        return self._arrivals is not None and await self._arrivals.bring(bucket, key)
+
+    async def compare_origin(self, bucket: Bucket, after: str, limit: int) -> list[Compared]:
+        """One page of what the bucket's origin has, with what became of it here. Raises: NoSuchOrigin."""
+        if self._arrivals is None:
+            raise NoSuchOrigin("The bucket has no origin", bucket=bucket.name)
+        return await self._arrivals.compare(bucket, after, limit)
 
     async def get_object(
         self, bucket: Bucket, key: str, version_id: str | None = None, precheck: Precheck | None = None
@@ -197,6 +218,11 @@ class ObjectStore:
             NoSuchKey, NoSuchVersion, DamagedObject, and what `precheck` raises.
         """
         if version_id is None:
+            try:
+                return await self._downloads.ask(Asked(bucket, key, precheck))
+            except NoSuchKey:
+                if not await self.arrive(bucket, key):
+                    raise
             return await self._downloads.ask(Asked(bucket, key, precheck))
         return await self._read.run(self._loader.load_version, bucket, key, version_id, precheck)
 
@@ -210,6 +236,15 @@ class ObjectStore:
 
     async def head_object(self, bucket: Bucket, key: str, version_id: str | None = None) -> Version:
         """Raises NoSuchKey, NoSuchVersion."""
+        try:
+            return await self.kept_object(bucket, key, version_id)
+        except NoSuchKey:
+            if version_id is not None or not await self.arrive(bucket, key):
+                raise
+        return await self.kept_object(bucket, key)
+
+    async def kept_object(self, bucket: Bucket, key: str, version_id: str | None = None) -> Version:
+        """The same of what is here alone: before it is known who may ask, nothing is fetched from an origin."""
         if version_id is None:
             return await self._heads.ask(Asked(bucket, key))
         return await self._read.run(self._loader.load_version_head, bucket, key, version_id)
@@ -221,6 +256,8 @@ class ObjectStore:
 
     async def delete_object(self, bucket: Bucket, key: str, actor: str, options: "DeleteOptions") -> Outcome:
         """Raises NoSuchKey, NoSuchVersion, PreconditionFailed, ObjectLocked."""
+        if options.version_id is None and (not options.missing_ok or options.conditions is not ANY_WRITE):
+            await self.arrive(bucket, key)
         return await self._catalog.commit(
             DeleteObject(
                 bucket.id,
@@ -248,6 +285,8 @@ class ObjectStore:
         self, bucket: Bucket, key: str, fields: Mapping[str, Any], actor: str, options: "PatchOptions"
     ) -> Version:
         """Change what the sidecar says of a version. Raises NoSuchKey, NoSuchVersion, PreconditionFailed."""
+        if options.version_id is None:
+            await self.arrive(bucket, key)
         change = PatchObject(
             bucket.id,
             key,

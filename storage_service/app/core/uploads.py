@@ -319,6 +319,7 @@ class Uploads:
     async def precheck(self, bucket: Bucket, key: str, conditions: WriteConditions) -> None:
         """Before bytes are joined in vain; the commit decides."""
         if conditions is not ANY_WRITE:
+            await self.store.arrive(bucket, key)
             place = (bucket.id, key)
             found = (await self.lane.run(self.catalog.find_all, [place])).get(place)
             check_conditions(conditions, found.version if found else None, now_ms())

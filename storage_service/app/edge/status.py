@@ -86,6 +86,7 @@ STATUS: dict[type[errors.StorageError], int] = {
     errors.NotImplemented: 501,
     errors.DamagedObject: 500,
     errors.BackendUnavailable: 503,
+    errors.NoSuchOrigin: 404,
 }
 UNAUTHORIZED, UNPROCESSABLE = 401, 422
 RETRIED = frozenset({429, 503})

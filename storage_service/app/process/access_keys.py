@@ -1,11 +1,12 @@
 """S3 access keys by the command line, with a running service or without: its workers see every change at once."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from storage_service.app.backends.key_records import StoredKeys
 from storage_service.app.core.errors import StorageError
-from storage_service.app.core.key_making import make_key, parse_scope, render_place, revoked
+from storage_service.app.core.key_making import check_key, make_key, parse_scope, render_place, revoked
 from storage_service.app.core.keys import AccessKey
 from storage_service.app.core.objects import now_ms
 from storage_service.app.core.security import KEY_ACTIONS, SERVICE
@@ -35,6 +36,37 @@ def create(wanted: Wanted) -> dict[str, Any]:
     except (StorageError, OSError) as error:
         raise Refused(_words(error)) from None
     return {**_record(key, None), "secret_key": key.secret}
+
+
+class Known(NamedTuple):
+    """A key that another service has, with its secret; `expires_at` is aware."""
+
+    access_key: str
+    secret_key: str
+    places: Sequence[str]
+    actions: Sequence[str]
+    description: str
+    expires_at: datetime | None = None
+
+
+def adopt(known: Known) -> dict[str, Any]:
+    """A key of the service's own under the id and secret it has elsewhere. Raises: Refused, also where it is there."""
+    expires_ms = None if known.expires_at is None else int(known.expires_at.timestamp() * 1000)
+    try:
+        scope = parse_scope(known.places, known.actions)
+        key = AccessKey(
+            known.access_key,
+            known.secret_key,
+            SERVICE.subject,
+            scope=scope,
+            description=known.description,
+            created_ms=now_ms(),
+            expires_ms=expires_ms,
+        )
+        _records().add(check_key(key))
+    except (StorageError, OSError) as error:
+        raise Refused(_words(error)) from None
+    return _record(key, None)
 
 
 def list_all(*, with_revoked: bool) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
-"""Buckets: made, listed, changed, emptied, deleted."""
+"""Buckets: made, listed, changed, emptied, deleted; and the old servers they take from."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 from storage_service.client._async.bucket import MAX_BULK_KEYS, AsyncBucket
@@ -53,3 +54,35 @@ class AsyncBuckets:
     async def delete(self, name: str, *, force: bool = False) -> None:
         """Raises: Conflict while it holds files, unless `force` takes them along; NotFound."""
         await self._connection.answer(Call("DELETE", path_of("buckets", name), {"force": "true"} if force else {}))
+
+    # ------------------------------------------------------------------------------ origins
+    async def set_origin(self, name: str, url: str, **options: Any) -> dict[str, Any]:
+        """Take what is missing from an old S3 server when it is asked for. Options: `bucket` there, `prefix`, `region`,
+        `access_key`, `secret_key`. Raises: PermissionDenied, NotFound."""
+        call = Call("PUT", _origin(name), json={"url": url, **options})
+        found: dict[str, Any] = await self._connection.json(call)
+        return found
+
+    async def get_origin(self, name: str) -> dict[str, Any]:
+        """Without its secret; `ended_at` after the cut-over. Raises: NotFound where there is none."""
+        found: dict[str, Any] = await self._connection.json(Call("GET", _origin(name)))
+        return found
+
+    async def end_origin(self, name: str) -> dict[str, Any]:
+        """Cut the bucket off: the origin is asked no more. Raises: NotFound where there is none."""
+        found: dict[str, Any] = await self._connection.json(Call("DELETE", _origin(name)))
+        return found
+
+    async def origin_objects(self, name: str) -> AsyncIterator[dict[str, Any]]:
+        """What the origin has, by key: `key`, `size`, `etag`, and its `state` here: `arrived`, `changed`, `deleted`,
+        `missing`. Raises: NotFound, ServiceUnavailable while the origin does not answer."""
+        after: str | None = ""
+        while after is not None:
+            page = await self._connection.json(Call("GET", f"{_origin(name)}/objects", {"after": after}))
+            for one in page["objects"]:
+                yield one
+            after = page["next"]
+
+
+def _origin(name: str) -> str:
+    return path_of("api", "v1", "buckets", name) + "/origin"
