@@ -10,7 +10,22 @@ from typing import Annotated
 
 import typer
 
-from storage_service.cli import credentials, doctor, repair, running
+from storage_service.cli import (
+    buckets,
+    copying,
+    credentials,
+    demo,
+    doctor,
+    documents,
+    exporting,
+    finding,
+    links,
+    objects,
+    removing,
+    repair,
+    running,
+    usage,
+)
 
 app = typer.Typer(
     no_args_is_help=True, pretty_exceptions_enable=False, help="Object storage: plain files, a JSON door."
@@ -19,6 +34,8 @@ running.register(app)
 repair.register(app)
 doctor.register(app)
 credentials.register(app)
+for commands in (buckets, objects, finding, copying, removing, exporting, links, usage, demo, documents):
+    commands.register(app)
 
 
 @app.callback()
