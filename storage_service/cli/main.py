@@ -10,7 +10,26 @@ from typing import Annotated
 
 import typer
 
-from storage_service.cli import adopt, backup, credentials, doctor, moving, origins, repair, running
+from storage_service.cli import (
+    adopt,
+    backup,
+    buckets,
+    copying,
+    credentials,
+    demo,
+    doctor,
+    documents,
+    exporting,
+    finding,
+    links,
+    moving,
+    objects,
+    origins,
+    removing,
+    repair,
+    running,
+    usage,
+)
 
 app = typer.Typer(
     no_args_is_help=True, pretty_exceptions_enable=False, help="Object storage: plain files, a JSON door."
@@ -21,8 +40,21 @@ adopt.register(app)
 backup.register(app)
 doctor.register(app)
 credentials.register(app)
-moving.register(app)
-origins.register(app)
+for commands in (
+    buckets,
+    objects,
+    finding,
+    copying,
+    removing,
+    exporting,
+    links,
+    usage,
+    demo,
+    documents,
+    moving,
+    origins,
+):
+    commands.register(app)
 
 
 @app.callback()

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NoReturn
 
 import typer
@@ -37,6 +37,15 @@ def found(message: str) -> NoReturn:
 
 def as_json(record: Any) -> None:
     typer.echo(json.dumps(record, indent=2, ensure_ascii=False))
+
+
+def as_json_list(records: Iterable[Any]) -> None:
+    """An array, a record on each line, as they come: a list may be long."""
+    before = "[\n"
+    for record in records:
+        typer.echo(f"{before}{json.dumps(record, ensure_ascii=False)}", nl=False)
+        before = ",\n"
+    typer.echo("[]" if before == "[\n" else "\n]")
 
 
 class Progress:

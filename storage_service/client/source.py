@@ -27,6 +27,14 @@ class Source:
     def chunks(self) -> Iterator[bytes]:
         raise NotImplementedError
 
+    def part(self, start: int, end: int) -> "Source":
+        """The bytes from `start` to before `end`, or to where it ends; only of rewindable ones."""
+        raise NotImplementedError
+
+    def identity(self) -> str:
+        """What tells a file from any other, and from itself once changed; empty of what has no name."""
+        return ""
+
     def digest(self, algorithm: Algorithm) -> str:
         """Of all bytes, read once more for it; only of rewindable ones."""
         found = Digest(algorithm)
@@ -44,18 +52,38 @@ class MemorySource(Source):
         for start in range(0, len(self._view), CHUNK_BYTES):
             yield bytes(self._view[start : start + CHUNK_BYTES])
 
+    def part(self, start: int, end: int) -> Source:
+        return MemorySource(self._view[start:end])
+
 
 class PathSource(Source):
-    """A file by name, opened anew for each sending."""
+    """A file by name, or the bytes from `start` to before `end` of it, opened anew for each sending."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, start: int = 0, end: int | None = None) -> None:
         self._path = path
-        self.size = path.stat().st_size
+        self._start = start
+        found = path.stat()
+        self._length = max(0, min(found.st_size, found.st_size if end is None else end) - start)
+        self.size = self._length
+        self._identity = f"{path.absolute()} {found.st_dev} {found.st_ino} {found.st_size} {found.st_mtime_ns}"
 
     def chunks(self) -> Iterator[bytes]:
         with self._path.open("rb") as file:
-            while chunk := file.read(CHUNK_BYTES):
-                yield chunk
+            file.seek(self._start)
+            yield from _read(file, self._length)
+
+    def part(self, start: int, end: int) -> Source:
+        return PathSource(self._path, self._start + start, self._start + min(end, self._length))
+
+    def identity(self) -> str:
+        return self._identity
+
+
+def _read(file: BinaryIO, size: int) -> Iterator[bytes]:
+    """So many bytes: of a file that grows no more than was announced."""
+    while size > 0 and (chunk := file.read(min(CHUNK_BYTES, size))):
+        size -= len(chunk)
+        yield chunk
 
 
 class FileSource(Source):
@@ -74,6 +102,22 @@ class FileSource(Source):
             self._file.seek(self._start)
         while chunk := self._file.read(CHUNK_BYTES):
             yield chunk
+
+    def part(self, start: int, end: int) -> Source:
+        return FilePart(self._file, self._start + start, self._start + min(end, self.size or 0))
+
+
+class FilePart(Source):
+    """The bytes from `start` to before `end` of an open file that can be sought."""
+
+    def __init__(self, file: BinaryIO, start: int, end: int) -> None:
+        self._file = file
+        self._start = start
+        self._length = self.size = end - start
+
+    def chunks(self) -> Iterator[bytes]:
+        self._file.seek(self._start)
+        yield from _read(self._file, self._length)
 
 
 class IteratorSource(Source):

@@ -3,7 +3,7 @@
 import json
 import random
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, TypedDict
@@ -45,6 +45,8 @@ class PutOptions(TypedDict, total=False):
     upsert: bool
     checksum: Algorithm
     progress: Progress
+    resumable: bool
+    resume: MutableMapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.documents import blocks
 from tests.support.service import REPOSITORY, Service
 from tests.support.tools import missing, require_tool
 
@@ -41,6 +42,20 @@ def test_a_client_does_all_it_does_elsewhere(service: Service, tmp_path: Path, c
     if client in NEEDED:
         require_tool(NEEDED[client])
     drive(service, tmp_path, str(python), str(DRIVERS / f"{client}.py"))
+
+
+def test_recipe_for_fsspec_runs_as_it_stands(service: Service, tmp_path: Path) -> None:
+    python = ENVIRONMENT / "bin" / "python"
+    if not python.exists():
+        missing("the S3 clients are not installed (scripts/install-test-clients.sh)")
+    (recipe,) = blocks(REPOSITORY / "docs" / "client.md", "py")
+    with service.client("clients") as owner:
+        owner.post("/buckets", json={"name": "photos"}).raise_for_status()
+    text = recipe.text.replace("http://localhost:8001", service.url)
+    text = text.replace('key="..."', f"key={KEY!r}").replace('secret="..."', f"secret={SECRET!r}")
+    command = [str(python), "-c", text]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False)
+    assert done.stdout == "['photos/table.csv'] b'town'\n", done.stderr[-3000:]
 
 
 @pytest.mark.full

@@ -159,6 +159,11 @@ class Service:
         finally:
             self._environment = before
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """Its settings, for programs that are to find it."""
+        return dict(self._environment)
+
     def token(self, sub: str = OWNER, ttl_seconds: int = 3600) -> str:
         claims = {"sub": sub, "exp": int(time.time()) + ttl_seconds}
         return str(jwt.encode(claims, SECRET_KEY, algorithm="HS256"))

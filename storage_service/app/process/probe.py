@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx
 
-from storage_service.app.core.config import BadSettings, load
+from storage_service.app.core.config import BadSettings, Settings, load
 from storage_service.app.process.admin import UNUSED_SECRET, Refused
 
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # nosec B104 # noqa: S104 (an address to ask, not to listen on)
@@ -16,9 +16,7 @@ def health(timeout_seconds: float) -> dict[str, Any]:
         settings = load(secret_key=UNUSED_SECRET)
     except BadSettings as error:
         raise Refused(str(error)) from None
-    host = EVERYWHERE.get(settings.host, settings.host)
-    scheme = "https" if settings.tls_pair else "http"
-    url = f"{scheme}://[{host}]:{settings.port}" if ":" in host else f"{scheme}://{host}:{settings.port}"
+    url = url_of(settings)
     try:
         # trust_env: a proxy of the environment has no business between a service and its own machine.
         # verify: it is our own port, asked by an address that no certificate names.
@@ -34,3 +32,10 @@ def health(timeout_seconds: float) -> dict[str, Any]:
         "status": str(record.get("status", "unknown")),
         "problems": list(record.get("problems", ())),
     }
+
+
+def url_of(settings: Settings) -> str:
+    """The address by which this machine reaches the service."""
+    host = EVERYWHERE.get(settings.host, settings.host)
+    scheme = "https" if settings.tls_pair else "http"
+    return f"{scheme}://[{host}]:{settings.port}" if ":" in host else f"{scheme}://{host}:{settings.port}"

@@ -38,7 +38,9 @@ class AsyncBucket:
 
         `if_match` replaces that version only. `checksum` (`sha256`, `crc64nvme`, `none`) of bytes and files is
         announced, so that what differs is never stored; of an iterator it is compared afterwards.
-        `progress(sent, size)` is called along the way.
+        `progress(sent, size)` is called along the way. From 64 MiB on bytes and files go in pieces, and a connection
+        that broke costs a piece at most; `resumable` says so of others, or forbids it. A mapping `resume`, kept
+        between two processes, lets the second go on with a file where the first ended.
         Raises: Conflict if the key is taken, PreconditionFailed, ChecksumMismatch, TooLarge, QuotaExceeded ...
         """
         return await AsyncUpload(self._connection, self.name, key, options).send(data)

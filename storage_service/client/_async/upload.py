@@ -4,6 +4,7 @@ from typing import Any
 
 from storage_service.client._async import io
 from storage_service.client._async.connection import AsyncConnection
+from storage_service.client._async.resumable import AsyncResumable
 from storage_service.client.digests import HEADERS, Digest
 from storage_service.client.errors import (
     ChecksumMismatch,
@@ -15,6 +16,7 @@ from storage_service.client.errors import (
 )
 from storage_service.client.models import FileInfo
 from storage_service.client.source import Data, Source, source_of
+from storage_service.client.tus import is_resumable
 from storage_service.client.wire import (
     Call,
     PutOptions,
@@ -43,6 +45,8 @@ class AsyncUpload:
         headers = put_headers(self._options)
         source = await io.in_thread(source_of, data)
         await self._look_first(source)
+        if is_resumable(source, self._options):
+            return await AsyncResumable(self._connection, self._bucket, self._key, self._options).send(source)
         digest = ""
         if not source.rewindable:
             source.passing = Digest(self._algorithm)

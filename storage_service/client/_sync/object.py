@@ -18,6 +18,7 @@ from storage_service.client.source import Progress
 from storage_service.client.wire import Call, pause_seconds, quoted_tag
 
 PARTIAL = 206
+MAX_PART_NAME_BYTES = 200  # of 255, as letters may have several
 
 
 class Object:
@@ -114,7 +115,8 @@ def open_object(connection: Connection, call: Call) -> Object:
 
 def part_of(target: Path) -> Path:
     """Where a download grows until it is whole: beside its target, so that a rename is enough."""
-    return target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}.part")
+    start = os.fsencode(target.name)[:MAX_PART_NAME_BYTES].decode(errors="ignore")
+    return target.with_name(f".{start}.{secrets.token_hex(4)}.part")
 
 
 def _first_byte(response: httpx.Response) -> int:
