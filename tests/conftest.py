@@ -13,7 +13,9 @@ hypothesis.settings.register_profile("house", deadline=None)
 hypothesis.settings.load_profile("house")
 
 # Rooms whose tests start servers or walk whole documents: too long for the quick tier.
-ROOMS_OF_CI = frozenset({"client", "clients", "container", "examples", "nginx", "process", "providers", "tus"})
+ROOMS_OF_CI = frozenset(
+    {"client", "clients", "console", "container", "examples", "nginx", "process", "providers", "tus"}
+)
 
 
 @pytest.hookimpl(tryfirst=True)

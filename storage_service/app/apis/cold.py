@@ -7,7 +7,19 @@ from starlette.types import ASGIApp
 
 from storage_service import __version__
 from storage_service.app.apis.context import Context
-from storage_service.app.apis.endpoints import buckets, copying, docs, files, keys, links, listing, service
+from storage_service.app.apis.endpoints import (
+    buckets,
+    bulk,
+    configuration,
+    copying,
+    docs,
+    files,
+    keys,
+    links,
+    listing,
+    service,
+    unfinished,
+)
 from storage_service.app.apis.front import Front
 from storage_service.app.apis.openapi import describe
 
@@ -16,6 +28,9 @@ ROUTERS = (
     service.router,
     keys.router,
     buckets.router,
+    configuration.router,
+    bulk.router,
+    unfinished.router,
     listing.router,
     copying.router,
     links.router,

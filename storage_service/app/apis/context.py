@@ -1,13 +1,14 @@
 """What the routes of this door work with: plain values and the core, handed over once by main."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 from storage_service.app.core.keys import KeyRecords
 from storage_service.app.core.links import LinkSigner
 from storage_service.app.core.security import Rules
 from storage_service.app.core.storage import ObjectStore
+from storage_service.app.core.uploads import Uploads
 from storage_service.app.edge.access import Access, Headers
 from storage_service.app.edge.observe import Gauge, Metrics, Snapshot
 
@@ -47,6 +48,15 @@ class Operator:
     counters: Callable[[], Awaitable[Snapshot]]
 
 
+class SettingRecord(TypedDict):
+    """A setting in effect; `value` of a secret says only whether it is set."""
+
+    name: str
+    value: str
+    is_default: bool
+    description: str
+
+
 # From a file id nobody here knows, and the caller's headers, to bucket and key; None = unknown there too.
 # The answer grants nothing: what it names is authorised like any other.
 Locate = Callable[[str, Headers], Awaitable[tuple[str, str] | None]]
@@ -58,6 +68,7 @@ Diagnose = Callable[[int], Awaitable[list[dict[str, Any]]]]
 @dataclass(frozen=True, slots=True)
 class Context:
     store: ObjectStore
+    uploads: Uploads
     access: Access
     links: LinkSigner
     rules: Rules
@@ -67,4 +78,5 @@ class Context:
     operator: Operator
     keys: KeyRecords
     diagnose: Diagnose
+    settings: Sequence[SettingRecord] = ()
     locate: Locate | None = None

@@ -56,6 +56,13 @@ class Records:
             self._disk.write(fd, text.encode() + b"\n")
         self._disk.sync_dir(self._folder)
 
+    def remove(self, kind: str, record_id: str) -> None:
+        """One that is not there is no error. Under `locked`."""
+        path = self._path(kind, record_id)
+        if self._disk.stat(path) is not None:
+            self._disk.unlink(path)
+            self._disk.sync_dir(self._folder)
+
     def all(self, kind: str) -> list[dict[str, Any]]:
         """In no order. One that cannot be read is left out and logged. Raises: OSError of the directory."""
         names = self._disk.names(self._folder)

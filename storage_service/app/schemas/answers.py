@@ -143,6 +143,26 @@ class HealthOut(Wire):
     problems: list[str]
 
 
+class StatusOut(Wire):
+    """`gauges`: the service's own figures by name, without `storage_` before it."""
+
+    health: HealthOut
+    gauges: dict[str, float]
+
+
+class SettingOut(Wire):
+    """`value` of a secret says only whether it is set."""
+
+    name: str
+    value: str
+    is_default: bool
+    description: str
+
+
+class SettingsOut(Wire):
+    settings: list[SettingOut]
+
+
 class LiveOut(Wire):
     status: str
 

@@ -15,6 +15,8 @@ from storage_service.app.schemas.answers import (
     ChangesOut,
     HealthOut,
     LiveOut,
+    SettingsOut,
+    StatusOut,
     UsageOut,
     WelcomeOut,
     change_record,
@@ -88,6 +90,35 @@ async def metrics(call: Call) -> Response:
     operator = call.context.operator
     text = render(await operator.counters(), await operator.gauges())
     return Response(text, headers=UNCACHED, media_type=PROMETHEUS)
+
+
+@router.get(
+    "/api/v1/status",
+    operation_id="service.status",
+    summary="Disk, backlog and health",
+    response_model=StatusOut,
+    responses=problems(401, 403),
+)
+@allow("read_metrics")
+async def status(call: Call) -> Response:
+    """The figures of /metrics that are about the service as a whole, for people's eyes."""
+    call.check()
+    found = [gauge for gauge in await call.context.operator.gauges() if not gauge.labels]
+    gauges = {gauge.name.removeprefix("storage_"): gauge.value for gauge in found}
+    return Json({"health": await _health(call), "gauges": gauges}, headers=UNCACHED)
+
+
+@router.get(
+    "/api/v1/settings",
+    operation_id="service.settings",
+    summary="The settings in effect, without secrets",
+    response_model=SettingsOut,
+    responses=problems(401, 403),
+)
+@allow("admin")
+async def settings(call: Call) -> Response:
+    call.check()
+    return Json({"settings": list(call.context.settings)}, headers=UNCACHED)
 
 
 @router.get(
