@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the tests need beyond Python: file systems to cut the power of, a compiler, nginx.
+# Installs what the tests need beyond Python: file systems to cut the power of, a compiler, nginx, a browser.
 # With `full` also what only the full tier needs.
 # Idempotent, and quick when all is there. Without root or apt-get it says what is missing and
 # goes on (those tests skip, with the reason); with CI=true that is an error.
@@ -24,6 +24,7 @@ need mount mount losetup
 need gcc gcc
 need nginx-light nginx
 need curl curl
+need chromium chromium
 need openssl openssl
 [[ ${1:-} != full ]] || need debootstrap debootstrap
 need shellcheck shellcheck

@@ -18,6 +18,7 @@ ROOMS_OF_CI = frozenset(
         "cli",
         "client",
         "clients",
+        "console",
         "container",
         "examples",
         "faults",

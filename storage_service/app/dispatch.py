@@ -10,7 +10,7 @@ from urllib.parse import unquote_to_bytes
 from storage_service.app.edge.request import Scope
 from storage_service.app.s3.target import is_hosted
 
-Door = Literal["s3", "json", "tus"]
+Door = Literal["s3", "json", "tus", "console"]
 
 # Fixed: a name added later would hide a bucket that somebody has.
 RESERVED = frozenset({
@@ -21,6 +21,7 @@ MARKS = (b"X-Amz-Algorithm=", b"X-Amz-Credential=", b"AWSAccessKeyId=")
 S3_HEADERS = (b"x-amz-", b"amz-sdk-")
 # CloudFront adds it to every request that it sends on, whatever that is for.
 NOT_S3 = b"x-amz-cf-id"
+HTML = b"text/html"
 WATCHED = frozenset({b"authorization", b"host", b"access-control-request-headers", b"content-type"})
 # Paths that health checks and scrapers of MinIO ask for.
 ALIASES = {
@@ -49,7 +50,14 @@ def door_of(scope: Scope, domains: tuple[str, ...] = ()) -> Door:
         return "s3"
     if _is_marked(scope, domains, is_alone=not rest):
         return "s3"
+    if segment == b"console" or (path == b"/" and _wants_page(scope)):
+        return "console"
     return "tus" if segment == b"files" and rest.partition(b"/")[0] == b"resumable" else "json"
+
+
+def _wants_page(scope: Scope) -> bool:
+    """Whether a browser asks, not a program."""
+    return scope["method"] == "GET" and any(HTML in value for name, value in scope["headers"] if name == b"accept")
 
 
 def _is_marked(scope: Scope, domains: tuple[str, ...], *, is_alone: bool) -> bool:

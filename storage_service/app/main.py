@@ -19,8 +19,12 @@ from storage_service.app.apis.dispatch import JsonDoor
 from storage_service.app.backends import shared as words
 from storage_service.app.backends.key_lists import StoredLists
 from storage_service.app.backends.selfdb import BackendUsers, backend_client
+from storage_service.app.backends.session_records import StoredSessions
 from storage_service.app.backends.shared import Shared
 from storage_service.app.backends.volume import Layout, VolumeRefused, open_volume
+from storage_service.app.console.assets import load_assets
+from storage_service.app.console.door import ConsoleDoor
+from storage_service.app.console.session import Desk
 from storage_service.app.core.archive_links import ArchiveSigner
 from storage_service.app.core.config import BadSettings, Settings, WeakSecret, check_secret, load
 from storage_service.app.core.errors import ServiceUnavailable, SlowDown
@@ -28,6 +32,7 @@ from storage_service.app.core.feed import Feed
 from storage_service.app.core.links import LinkSigner
 from storage_service.app.core.resumable import Resumables
 from storage_service.app.core.security import Rules
+from storage_service.app.core.sessions import Sessions
 from storage_service.app.dispatch import Door, door_of, with_alias
 from storage_service.app.draining import on_stop
 from storage_service.app.edge.access import Access
@@ -38,6 +43,7 @@ from storage_service.app.edge.request import Receive, Request, Scope, Send
 from storage_service.app.edge.respond import send_json, send_problem
 from storage_service.app.edge.status import status_of
 from storage_service.app.edge.watching import Watch
+from storage_service.app.effective import effective
 from storage_service.app.membership import Member
 from storage_service.app.operations import Operations
 from storage_service.app.realtime.door import RealtimeDoor, refuse
@@ -67,7 +73,7 @@ class Service:
     """The app. Plain ASGI: one call, one dictionary look-up, and the door has it."""
 
     def __init__(self) -> None:
-        self._doors: dict[Door, S3Door | JsonDoor | TusDoor] = {}
+        self._doors: dict[Door, S3Door | JsonDoor | TusDoor | ConsoleDoor] = {}
         self._realtime: RealtimeDoor | None = None
         self._watch = Watch("")
         self._domains: tuple[str, ...] = ()
@@ -103,7 +109,7 @@ class Service:
         finally:
             self._running -= 1
 
-    async def _wait_for(self, name: Door) -> S3Door | JsonDoor | TusDoor | None:
+    async def _wait_for(self, name: Door) -> S3Door | JsonDoor | TusDoor | ConsoleDoor | None:
         """The door of a worker that is still opening, while another may be ready; None during recovery."""
         if self._operations is not None and not self._operations.is_recovering():
             with contextlib.suppress(TimeoutError):
@@ -190,13 +196,17 @@ class Service:
         signatures = Signatures(settings, worker.keys)
         await signatures.open()
         self._later(signatures.keep_uses())
-        context = await self._context(settings, worker, signatures, operations)
+        sessions = make_sessions(settings, shared, signatures)
+        context = await self._context(settings, worker, signatures, operations, sessions)
         self._realtime = RealtimeDoor(worker.store, context.feed, context.access, context.rules)
         self._doors = {
             "json": JsonDoor(context, create_cold_app(context), Cors(settings.cors_origins)),
             "s3": make_s3_door(settings, worker, metrics, signatures),
             "tus": make_tus_door(settings, worker, context),
         }
+        self._doors["console"] = self._doors["json"]  # which knows no such path
+        if settings.console_enabled:
+            self._doors["console"] = await make_console_door(settings, context, sessions, signatures)
         gc.collect()
         gc.freeze()
         gc.set_threshold(GC_THRESHOLD, 20, 20)
@@ -211,7 +221,12 @@ class Service:
         return feed
 
     async def _context(
-        self, settings: Settings, worker: Worker, signatures: Signatures, operations: Operations
+        self,
+        settings: Settings,
+        worker: Worker,
+        signatures: Signatures,
+        operations: Operations,
+        sessions: Sessions,
     ) -> Context:
         users = None
         if settings.selfdb_backend_url:
@@ -220,9 +235,10 @@ class Service:
             users = BackendUsers(client, settings.storage_admins)
         return Context(
             store=worker.store,
+            uploads=worker.uploads,
             feed=self._follow(worker),
             archives=make_archives(settings),
-            access=make_access(settings, users),
+            access=make_access(settings, users, sessions),
             links=LinkSigner(settings.secrets),
             rules=Rules(settings.private_read),
             names=Names(settings.storage_service_public_url, settings.permanent_url, settings.cdn_url),
@@ -232,6 +248,7 @@ class Service:
             keys=signatures.records,
             diagnose=signatures.diagnose,
             origins=worker.origins,
+            settings=effective(settings),
             locate=users.download_info if users else None,
         )
 
@@ -252,14 +269,28 @@ def make_archives(settings: Settings) -> Archives:
     return Archives(ArchiveSigner(settings.secrets), lists, Crcs(), asyncio.Semaphore(MOST_ARCHIVES))
 
 
-def make_access(settings: Settings, users: BackendUsers | None) -> Access:
+def make_access(settings: Settings, users: BackendUsers | None, sessions: Sessions) -> Access:
     anon, service = settings.anon_key, settings.storage_service_api_key
     return Access(
         make_verifier(settings),
         anon.get_secret_value() if anon else None,
         service.get_secret_value() if service else None,
         users.lookup if users else None,
+        sessions,
     )
+
+
+def make_sessions(settings: Settings, shared: Shared, signatures: Signatures) -> Sessions:
+    records = StoredSessions(Layout(settings.storage_path), shared)
+    return Sessions(records, signatures.keys, int(settings.console_session_hours * 3_600_000))
+
+
+async def make_console_door(
+    settings: Settings, context: Context, sessions: Sessions, signatures: Signatures
+) -> ConsoleDoor:
+    password = settings.console_password
+    desk = Desk(context.access, sessions, signatures.keys, password.get_secret_value() if password else None)
+    return ConsoleDoor(await asyncio.to_thread(load_assets), desk, context.metrics)
 
 
 def behind_proxies(app: App, settings: Settings) -> App:

@@ -99,9 +99,14 @@ class Operations:
             Gauge("storage_ready", "1 while requests are served", int(shared[words.VOLUME] == words.READY)),
             Gauge("storage_backlog_rows", "Commits that wait to be settled", shared.backlog_rows),
             Gauge("storage_backlog_bytes", "Bodies that wait to be settled", shared.backlog_bytes),
+            Gauge("storage_backlog_limit_rows", "Commits that may wait", self._settings.backlog_rows),
             Gauge("storage_parked_rows", "Commits that could not be settled", shared[words.PARKED_ROWS]),
             Gauge("storage_disk_free_bytes", "Free space of the volume", disk.f_bavail * disk.f_frsize),
+            Gauge(
+                "storage_disk_reserve_bytes", "Space that writes leave free", self._settings.free_space_reserve_bytes
+            ),
             Gauge("storage_disk_total_bytes", "Size of the volume", disk.f_blocks * disk.f_frsize),
+            Gauge("storage_disk_total_inodes", "Inodes of the volume", disk.f_files),
             Gauge("storage_disk_free_inodes", "Free inodes of the volume", disk.f_favail),
             Gauge("storage_view_hidden", "Keys that cannot be shown as files", shared[words.VIEW_HIDDEN]),
             Gauge("storage_view_foreign", "Foreign files in the way of the view", shared[words.VIEW_FOREIGN]),
@@ -135,11 +140,13 @@ class Operations:
             },
             "settle": {
                 "rows": shared.backlog_rows,
+                "limit_rows": self._settings.backlog_rows,
                 "bytes": shared.backlog_bytes,
                 "set_aside_rows": shared[words.PARKED_ROWS],
                 "oldest_at": _iso(shared[words.OLDEST_MS]),
                 "last_pass_at": _iso(shared[words.HEARTBEAT_MS]),
             },
+            "view": {"hidden_keys": shared[words.VIEW_HIDDEN], "foreign_files": shared[words.VIEW_FOREIGN]},
             "uploads": {"open": uploads, "bytes": upload_bytes},
         }
 

@@ -30,6 +30,7 @@ SECRETS: dict[tuple[str, ...], Callable[[], str]] = {
     ("STORAGE_SERVICE_API_KEY", "API_KEY"): lambda: secrets.token_hex(32),
     ("S3_ROOT_ACCESS_KEY", "MINIO_ROOT_USER"): lambda: "".join(secrets.choice(ID_LETTERS) for _ in range(20)),
     ("S3_ROOT_SECRET_KEY", "MINIO_ROOT_PASSWORD"): lambda: secrets.token_hex(20),
+    ("CONSOLE_PASSWORD",): lambda: secrets.token_urlsafe(15),
 }
 
 
@@ -85,7 +86,8 @@ def main() -> None:
     except OSError as error:
         sys.exit(
             f"Cannot write {ENV_FILE.absolute()}: {error.strerror}. Make it writable, or export"
-            " SECRET_KEY, ANON_KEY, STORAGE_SERVICE_API_KEY, S3_ROOT_ACCESS_KEY and S3_ROOT_SECRET_KEY yourself."
+            " SECRET_KEY, ANON_KEY, STORAGE_SERVICE_API_KEY, S3_ROOT_ACCESS_KEY, S3_ROOT_SECRET_KEY and"
+            " CONSOLE_PASSWORD yourself."
         )
     if ENV_FILE.exists() and ENV_FILE.stat().st_mode & 0o077:
         print("Warning: .env can be read by others; `chmod 600 .env` closes it.", file=sys.stderr)

@@ -75,7 +75,7 @@ async def test_upload_link_for_a_type_the_bucket_refuses(client: httpx.AsyncClie
     ("body", "field"),
     [
         ({"expires_in_seconds": 0}, "expires_in_seconds"),
-        ({"expires_in_seconds": 7 * 24 * 3600 + 1}, "expires_in_seconds"),
+        ({"expires_in_seconds": 100 * 365 * 24 * 3600 + 1}, "expires_in_seconds"),
         ({"expires_in_seconds": None}, "expires_in_seconds"),
         ({"max_bytes": -1}, "max_bytes"),
         ({"method": "DELETE"}, "method"),

@@ -98,11 +98,24 @@ TABLE: dict[str, Row] = {
     "GET /redoc": Row((OPEN,), at("/redoc")),
     "GET /docs/{name}": Row((OPEN,), at("/docs/start.js")),
     "GET /metrics": Row(ADMIN, at("/metrics")),
+    "GET /api/v1/status": Row(ADMIN, at("/api/v1/status")),
+    "GET /api/v1/settings": Row(ADMIN, at("/api/v1/settings")),
+    "GET /api/v1/buckets/{bucket}/configuration": Row(CHANGE, at("/api/v1/buckets/{b}/configuration")),
+    "PATCH /api/v1/buckets/{bucket}/configuration": Row(CHANGE, at("/api/v1/buckets/{b}/configuration", json={})),
+    "POST /api/v1/buckets/{bucket}/access": Row(CHANGE, at("/api/v1/buckets/{b}/access", json={})),
+    # A user is told line by line for each file.
+    "POST /api/v1/bulk": Row(
+        ("401 401 200 200 200 200 200 401",) * 2,
+        lambda asked: {"url": "/api/v1/bulk", "json": {"op": "delete", "bucket": asked.bucket.name, "keys": ["f"]}},
+    ),
+    "GET /api/v1/uploads/{bucket}": Row(TRASH, at("/api/v1/uploads/{b}")),
+    "DELETE /api/v1/uploads/{bucket}/{upload_id}": Row(
+        ("401 401 403 403 404 404 404 401",) * 2, at("/api/v1/uploads/{b}/018f0000-0000-7000-8000-000000000000")
+    ),
     "GET /api/v1/changes": Row(ADMIN, at("/api/v1/changes")),
     "GET /events": Row((SEEN,), at("/events?follow=false&after=1")),
     "GET /api/v1/requests/live": Row(ADMIN, at("/api/v1/requests/live?follow=false")),
     "GET /api/v1/usage/history": Row(CHANGE, at("/api/v1/usage/history?bucket={b}")),
-    "GET /api/v1/status": Row(ADMIN, at("/api/v1/status")),
     "GET /api/v1/usage": Row(ADMIN, at("/api/v1/usage")),
     "POST /api/v1/keys": Row(("401 401 201 201 201 201 201 401",), at("/api/v1/keys", json={})),
     "GET /api/v1/keys": Row(("401 401 200 200 200 200 200 401",), at("/api/v1/keys")),

@@ -11,7 +11,14 @@ import pytest
 from storage_service.cli.local_env import add_secrets, local_defaults, present
 from tests.support.service import REPOSITORY, Service
 
-NAMES = ["SECRET_KEY", "ANON_KEY", "STORAGE_SERVICE_API_KEY", "S3_ROOT_ACCESS_KEY", "S3_ROOT_SECRET_KEY"]
+NAMES = [
+    "SECRET_KEY",
+    "ANON_KEY",
+    "STORAGE_SERVICE_API_KEY",
+    "S3_ROOT_ACCESS_KEY",
+    "S3_ROOT_SECRET_KEY",
+    "CONSOLE_PASSWORD",
+]
 
 
 def lines_of(path: Path) -> dict[str, str]:
@@ -42,7 +49,10 @@ def test_second_run_changes_nothing(tmp_path: Path) -> None:
 def test_present_lines_stay_and_other_names_count(tmp_path: Path) -> None:
     env = tmp_path / ".env"
     env.write_text("# ours\nJWT_SECRET_KEY=given\nMINIO_ROOT_USER=root\nexport ANON_KEY=")
-    assert add_secrets(env, present(env, {"api_key": "given", "MINIO_ROOT_PASSWORD": "given"})) == []
+    assert (
+        add_secrets(env, present(env, {"api_key": "given", "MINIO_ROOT_PASSWORD": "given", "CONSOLE_PASSWORD": ""}))
+        == []
+    )
     assert env.read_text() == "# ours\nJWT_SECRET_KEY=given\nMINIO_ROOT_USER=root\nexport ANON_KEY="
 
 
@@ -77,7 +87,9 @@ def test_local_defaults_fill_gaps_only(given: dict[str, str], added: dict[str, s
 
 
 def test_command_generates_into_a_file_it_is_told(tmp_path: Path) -> None:
-    empty = dict.fromkeys(("ANON_KEY", "SECRET_KEY", "S3_ROOT_ACCESS_KEY", "S3_ROOT_SECRET_KEY"), "")
+    empty = dict.fromkeys(
+        ("ANON_KEY", "SECRET_KEY", "S3_ROOT_ACCESS_KEY", "S3_ROOT_SECRET_KEY", "CONSOLE_PASSWORD"), ""
+    )
     service = Service(tmp_path / "data", tmp_path, environment=empty)
     env = tmp_path / "new.env"
     done = service.run("keys", "generate", "--env", str(env))

@@ -27,6 +27,7 @@ PACKAGES = {
     "openssl": "openssl",
     "setpriv": "util-linux",
     "debootstrap": "debootstrap",
+    "chromium": "chromium",
     "chroot": "coreutils",
     "shellcheck": "shellcheck",
     "systemd-analyze": "systemd",

@@ -10,6 +10,8 @@ from storage_service.app.apis.context import Context
 from storage_service.app.apis.endpoints import (
     archives,
     buckets,
+    bulk,
+    configuration,
     copying,
     docs,
     events,
@@ -19,6 +21,7 @@ from storage_service.app.apis.endpoints import (
     listing,
     origins,
     service,
+    unfinished,
     watch,
 )
 from storage_service.app.apis.front import Front
@@ -32,6 +35,9 @@ ROUTERS = (
     keys.router,
     buckets.router,
     origins.router,
+    configuration.router,
+    bulk.router,
+    unfinished.router,
     listing.router,
     archives.router,
     copying.router,

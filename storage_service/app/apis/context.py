@@ -1,9 +1,9 @@
 """What the routes of this door work with: plain values and the core, handed over once by main."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypedDict
 
 from storage_service.app.apis.archive import Crcs
 from storage_service.app.core.archive_links import ArchiveSigner, KeyLists
@@ -14,6 +14,7 @@ from storage_service.app.core.links import LinkSigner
 from storage_service.app.core.objects import Usage
 from storage_service.app.core.security import Rules
 from storage_service.app.core.storage import ObjectStore
+from storage_service.app.core.uploads import Uploads
 from storage_service.app.edge.access import Access, Headers
 from storage_service.app.edge.observe import Gauge, Metrics, Snapshot
 
@@ -69,6 +70,15 @@ class Operator:
     requests: Requests
 
 
+class SettingRecord(TypedDict):
+    """A setting in effect; `value` of a secret says only whether it is set."""
+
+    name: str
+    value: str
+    is_default: bool
+    description: str
+
+
 # From a file id nobody here knows, and the caller's headers, to bucket and key; None = unknown there too.
 # The answer grants nothing: what it names is authorised like any other.
 Locate = Callable[[str, Headers], Awaitable[tuple[str, str] | None]]
@@ -92,6 +102,7 @@ class Context:
     store: ObjectStore
     feed: Feed
     archives: Archives
+    uploads: Uploads
     access: Access
     links: LinkSigner
     rules: Rules
@@ -102,4 +113,5 @@ class Context:
     keys: KeyRecords
     diagnose: Diagnose
     origins: Origins
+    settings: Sequence[SettingRecord] = ()
     locate: Locate | None = None

@@ -101,13 +101,13 @@ class Front:
 
 
 def _whole(request: Request) -> Receive:
-    """A receive that reads the body when it is first asked, hands it out at once, then says the client left."""
+    """A receive that reads the body when it is first asked, hands it out, then waits until the client leaves."""
     asked = False
 
     async def receive() -> Message:
         nonlocal asked
         if asked:
-            return {"type": "http.disconnect"}
+            return await request.receive()
         asked = True
         return {"type": "http.request", "body": await read_whole(request, MAX_JSON_BYTES), "more_body": False}
 

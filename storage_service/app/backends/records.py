@@ -57,10 +57,11 @@ class Records:
         self._disk.sync_dir(self._folder)
 
     def remove(self, kind: str, record_id: str) -> None:
-        """Idempotent; may come back after a power cut. Under `locked`."""
+        """One that is not there is no error. Under `locked`."""
         path = self._path(kind, record_id)
         if self._disk.stat(path) is not None:
             self._disk.unlink(path)
+            self._disk.sync_dir(self._folder)
 
     def count(self, kind: str) -> int:
         """How many there are, readable or not. Raises: OSError of the directory."""

@@ -28,6 +28,7 @@ VIEW_FOREIGN = 12  # view names that are somebody else's file
 CLOCK_PAUSED = 13  # 1 while a wall-clock jump keeps deleting jobs still
 KEYS = 14  # grows with every change to an access key, under the records' lock
 WATCHED_UNTIL_MS = 15  # until when somebody wants the requests of all workers; whoever watches writes it
+SESSIONS = 16  # grows when anyone signs in to the console or out of it, under the records' lock
 
 # SUSPECT: the catalog reads damaged. A dying disk makes SQLite say so of an intact file: a fresh process looks first.
 READY, READ_ONLY, REBUILDING, SUSPECT = 0, 1, 2, 3

@@ -38,6 +38,7 @@ KIB, MIB, GIB, TIB = 2**10, 2**20, 2**30, 2**40
 
 MIN_SECRET_BYTES = 32  # as long as the hash of HS256. Source: RFC 7518 §3.2.
 MIN_SERVICE_KEY_BYTES = 16
+MIN_PASSWORD_BYTES = 12
 MIN_ROOT_SECRET_CHARS = 8  # MinIO's least: its compose files are to work here
 # Root secrets of documentation and compose files, whole; a longer secret may well hold such a word.
 KNOWN_ROOT = frozenset({"minioadmin", "miniosecret", "minio123", "minio12345", "password", "password123", "12345678"})
@@ -177,6 +178,12 @@ class Settings(BaseSettings):
     """Region that S3 signatures must name. None = any; buckets then say us-east-1."""
     sigv2_enabled: bool = True
     """Whether S3 signatures of version 2 are accepted too; many clients still presign with it."""
+    console_enabled: bool = True
+    """Whether people find the console at /console."""
+    console_password: SecretStr | None = None
+    """Password that signs in to the console with all rights: at least 12 characters. None = by token or access key."""
+    console_session_hours: float = Field(12, gt=0, le=8760, allow_inf_nan=False)
+    """How long a session of the console lasts."""
     storage_admins: Words = ()
     """Ids or e-mail addresses of users who may do everything, spelled as in their tokens."""
     private_read: Literal["owner", "authenticated"] = "owner"
@@ -277,6 +284,7 @@ def check_secret(settings: Settings, host: str) -> str | None:
         ("SECRET_KEY", settings.secret_key, MIN_SECRET_BYTES),
         ("SECRET_KEY_PREVIOUS", settings.secret_key_previous, MIN_SECRET_BYTES),
         ("STORAGE_SERVICE_API_KEY", settings.storage_service_api_key, MIN_SERVICE_KEY_BYTES),
+        ("CONSOLE_PASSWORD", settings.console_password, MIN_PASSWORD_BYTES),
     )
     faults = [
         f"{name} {fault}"

@@ -279,7 +279,10 @@ class VersionListing:
 
 @dataclass(frozen=True, slots=True)
 class PageQuery:
-    """A sorted, searched page by offset. `search` is a part of the key, case ignored."""
+    """A sorted, searched page by offset. `search` is a part of the key, case ignored.
+
+    With `delimiter` only keys without one behind the prefix, and not the prefix itself: the files of one folder.
+    """
 
     prefix: str = ""
     search: str = ""
@@ -287,6 +290,7 @@ class PageQuery:
     descending: bool = False
     offset: int = 0
     limit: int = 100
+    delimiter: str = ""
 
 
 @dataclass(frozen=True, slots=True)

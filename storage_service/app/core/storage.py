@@ -350,6 +350,10 @@ class ObjectStore:
         """One page of all versions and markers of all keys."""
         return await self._scan.run(self._catalog.list_versions, bucket.id, query, now_ms())
 
+    async def list_folders(self, bucket: Bucket, query: ListQuery) -> list[str]:
+        """The first common prefixes behind a prefix, without the objects between them."""
+        return await self._scan.run(self._catalog.folders, bucket.id, query, now_ms())
+
     async def page_objects(self, bucket: Bucket, query: PageQuery) -> tuple[list[Version], int]:
         """A sorted, searched page by offset, and how many there are in all."""
         return await self._scan.run(self._catalog.page, bucket.id, query, now_ms())

@@ -37,6 +37,7 @@ from storage_service.app.core.objects import (
     Version,
     WriteConditions,
     check_key,
+    is_uuid,
     new_id,
     now_ms,
 )
@@ -128,6 +129,13 @@ class Uploads:
         """Its parts no longer count; their files go shortly. Raises NoSuchUpload."""
         await self.find(ref)
         await self.catalog.commit(EndUpload(ref.bucket.id, ref.upload_id, now_ms()))
+
+    async def end(self, bucket: Bucket, upload_id: str) -> None:
+        """As `abort`, of any kind of upload and by its id alone. Raises NoSuchUpload."""
+        upload = await self.lane.run(self.catalog.upload, upload_id) if is_uuid(upload_id) else None
+        if upload is None or upload.bucket != bucket.id or not is_open(upload):
+            raise NoSuchUpload("The upload does not exist, or it was completed, aborted or has expired")
+        await self.catalog.commit(EndUpload(bucket.id, upload_id, now_ms()))
 
     async def find(self, ref: UploadRef, *, done: bool = False) -> Upload:
         """The upload, under way (or `done`, within the day that it is remembered). Raises NoSuchUpload."""

@@ -76,6 +76,9 @@ INLINE_SAFE = frozenset(
     | {"application/pdf", "application/json", "text/plain", "text/csv"}
 )
 
+# Types whose documents run scripts, in the origin they are loaded from.
+_ACTIVE = frozenset({"text/html", "text/xml", "application/xml", "text/xsl", "multipart/x-mixed-replace"})
+
 
 def detect(declared: str | None, key: str, first_bytes: bytes = b"") -> str:
     """The type to record: the declared one; if that says nothing by name, then by the first bytes.
@@ -177,3 +180,10 @@ def matches(allowed: tuple[str, ...], content_type: str) -> bool:
 def is_inline_safe(content_type: str) -> bool:
     """Whether a browser may show it in our origin; else it is sent as an attachment."""
     return essence(content_type) in INLINE_SAFE
+
+
+@lru_cache(maxsize=1024)
+def is_active(content_type: str) -> bool:
+    """Whether a browser that opens it as a document runs what is in it."""
+    kind = essence(content_type)
+    return kind in _ACTIVE or kind.endswith("+xml")

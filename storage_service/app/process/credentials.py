@@ -50,6 +50,7 @@ def credentials() -> list[Credential]:
         Credential("STORAGE_SERVICE_API_KEY", "the backend: everything", _plain(settings.storage_service_api_key)),
         Credential("S3_ROOT_ACCESS_KEY", "S3 clients: everything", settings.s3_root_access_key),
         Credential("S3_ROOT_SECRET_KEY", "its secret", _plain(settings.s3_root_secret_key)),
+        Credential("CONSOLE_PASSWORD", "people, at /console: everything", _plain(settings.console_password)),
     ]
 
 

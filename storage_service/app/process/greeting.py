@@ -26,6 +26,7 @@ def render(settings: Settings, warning: str | None) -> str:
         f"  ANON_KEY       {_shown(settings.anon_key)}",
         f"  service key    {_hidden(settings.storage_service_api_key)}",
         f"  S3 root key    {settings.s3_root_access_key or 'not set: see `storage keys create`'}",
+        *_console(settings, url),
         "",
         f"Try, in another terminal in {Path.cwd()}:",
         *(f"  {line}" for line in to_try(url)),
@@ -66,6 +67,14 @@ def address(settings: Settings) -> str:
 def _shown(secret: SecretStr | None) -> str:
     """The anon key is public by nature: it stands in web pages."""
     return secret.get_secret_value() if secret is not None else "not set: no anonymous uploads"
+
+
+def _console(settings: Settings, url: str) -> list[str]:
+    """Where people look at it with a browser, and what they sign in with."""
+    if not settings.console_enabled:
+        return []
+    known = "CONSOLE_PASSWORD" if settings.console_password else "an access key or a token"
+    return [f"  console        {url}/console/   (sign in with {known})"]
 
 
 def _hidden(secret: SecretStr | None) -> str:

@@ -8,6 +8,7 @@ import orjson
 
 from storage_service.app.core.errors import InvalidRequest
 from storage_service.app.core.objects import Bucket, Version
+from storage_service.app.edge.mime import is_active
 from storage_service.app.edge.names import http_date, iso
 from storage_service.app.edge.request import Request
 from storage_service.app.edge.respond import Header
@@ -21,6 +22,8 @@ from storage_service.app.s3.operation import asks
 DEFAULT_TYPE = "binary/octet-stream"
 RANGES: Header = (b"accept-ranges", b"bytes")
 VISIBLE = re.compile(r"[\t -~\x80-\xff]+")
+# Uploaded pages have no part in the origin of the console; under a host of their own they have one of their own.
+APART: Header = (b"content-security-policy", b"sandbox allow-scripts allow-forms allow-popups allow-downloads")
 STORED = (
     ("cache_control", b"cache-control"),
     ("content_disposition", b"content-disposition"),
@@ -64,7 +67,13 @@ def render_head(call: Call, version: Version, bucket: Bucket, *, whole: bool = T
         headers += checksum_headers(doc)
     if asks(call.request):
         headers = with_overrides(call, headers)
+    if not call.target.hosted and is_active(_type_of(headers)):
+        headers.append(APART)
     return headers
+
+
+def _type_of(headers: list[Header]) -> str:
+    return next(value for name, value in headers if name == b"content-type").decode("latin-1")
 
 
 def wants_checksum(request: Request) -> bool:

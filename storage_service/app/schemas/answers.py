@@ -154,6 +154,19 @@ class HealthOut(Wire):
     problems: list[str]
 
 
+class SettingOut(Wire):
+    """`value` of a secret says only whether it is set."""
+
+    name: str
+    value: str
+    is_default: bool
+    description: str
+
+
+class SettingsOut(Wire):
+    settings: list[SettingOut]
+
+
 class LiveOut(Wire):
     status: str
 
@@ -272,6 +285,7 @@ class SettleStatus(Wire):
     """What is committed and not yet written to files. Times are null where there is nothing."""
 
     rows: int
+    limit_rows: int
     bytes: int
     set_aside_rows: int
     oldest_at: datetime | None
@@ -283,9 +297,18 @@ class UploadsStatus(Wire):
     bytes: int
 
 
+class ViewStatus(Wire):
+    """Keys that cannot be shown as files, and foreign files where one should be."""
+
+    hidden_keys: int
+    foreign_files: int
+
+
 class StatusOut(Wire):
+    health: HealthOut
     disk: DiskStatus
     settle: SettleStatus
+    view: ViewStatus
     uploads: UploadsStatus
 
 

@@ -19,7 +19,7 @@ from storage_service.app.schemas.fields import (
     no_default,
 )
 
-MAX_LINK_SECONDS = 7 * 24 * 3600  # S3's longest presigned URL
+MAX_LINK_SECONDS = 100 * 365 * 24 * 3600  # a lifetime; S3 presigned URLs hold seven days at most
 DEFAULT_LINK_SECONDS = 3600  # contract §4.2
 MAX_LISTED = 10_000  # keys of one archive's list
 MAX_BULK_KEYS = 1000  # as S3's DeleteObjects

@@ -8,7 +8,8 @@ from storage_service.app.apis.door import BucketName, Call, Caller, DoorRoute, J
 from storage_service.app.apis.resolve import File, allow, in_words, no_such_file, no_such_version
 from storage_service.app.core.copying import Copying, attributes_of
 from storage_service.app.core.errors import KeyAlreadyExists, NoSuchKey, NoSuchVersion
-from storage_service.app.core.objects import Bucket, Version, check_key
+from storage_service.app.core.objects import Bucket, Version, WriteConditions, check_key
+from storage_service.app.core.storage import DeleteOptions
 from storage_service.app.edge.conditions import write_conditions
 from storage_service.app.schemas.files import FileOut, file_record
 from storage_service.app.schemas.requests import CopyIn, RestoreIn
@@ -29,7 +30,7 @@ router = APIRouter(route_class=DoorRoute, strict_content_type=False, tags=["file
 @allow("write_object")
 async def copy(call: Call, body: CopyIn) -> Response:
     """Within a bucket or between two. No byte is copied where the disk can link. Conditions speak of the target."""
-    return await _copy(call, body, move=False)
+    return await transfer(call, body, move=False)
 
 
 @router.post(
@@ -43,11 +44,12 @@ async def copy(call: Call, body: CopyIn) -> Response:
 @allow("write_object")
 async def move(call: Call, body: CopyIn) -> Response:
     """The file keeps its id. Target and source change in one commit."""
-    return await _copy(call, body, move=True)
+    return await transfer(call, body, move=True)
 
 
-async def _copy(call: Caller, body: CopyIn, *, move: bool) -> Response:
-    target = await call.bucket(body.target.bucket, key=body.target.key)
+async def transfer(call: Caller, body: CopyIn, *, move: bool) -> Response:
+    """Copy or move one file, as the caller may. Raises: what refuses it."""
+    target = await call.bucket(body.target.bucket, "write_object", body.target.key)
     source = await _source(call, body, move=move)
     attributes = attributes_of(source.version)
     if not move:  # a copy is its maker's: the source's uploader gets no say in it
@@ -115,6 +117,23 @@ async def restore(call: Call, bucket: BucketName, key: KeyOrId, body: RestoreIn 
         conditions=write_conditions(call.request),
     )
     return await _commit(call, copying)
+
+
+async def bring_back(call: Caller, bucket: Bucket, key: str) -> None:
+    """Undo a deletion, if nothing has taken the key's place. Raises: KeyAlreadyExists, and what refuses it."""
+    await call.bucket(bucket.name, "write_object_meta", key)
+    versions = await call.store.list_versions(bucket, key, trash=True)
+    current = next((version for version in versions if version.gone_ms is None), None)
+    if current is not None and not current.is_marker:
+        raise in_words(KeyAlreadyExists(key=key), bucket, key)
+    if current is not None:
+        await call.store.delete_object(bucket, key, call.actor, DeleteOptions(current.version_id, purge=True))
+        return
+    version = await _earlier(call, bucket, key, None)
+    attributes = attributes_of(version)._replace(expires_ms=None)
+    conditions = WriteConditions(must_be_new=True)
+    copying = Copying(bucket, key, bucket, key, version.version_id, attributes=attributes, conditions=conditions)
+    await call.store.copy_object(copying, call.actor)
 
 
 async def _earlier(call: Caller, bucket: Bucket, key: str, version_id: str | None) -> Version:

@@ -52,10 +52,11 @@ class Wanted(BaseModel):
     sort: Literal["name", "size", "created_at", "updated_at", "type"] = "name"
     order: Literal["asc", "desc"] = "asc"
     envelope: bool = Field(False, description="An object instead of a bare array.")
+    total: bool = Field(False, description="Count them all, which makes it a page by offset.")
 
     @property
     def by_offset(self) -> bool:
-        return bool(self.offset or self.search or self.sort != "name" or self.order != "asc")
+        return bool(self.total or self.offset or self.search or self.sort != "name" or self.order != "asc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +92,10 @@ async def list_files(call: Call, bucket: BucketName, wanted: Annotated[Wanted, Q
     found = await call.bucket(bucket)
     if not wanted.by_offset:
         page = await _by_cursor(call, found, wanted)
-    elif wanted.cursor or wanted.start_after or wanted.delimiter:
-        raise InvalidArgument("cursor, start_after and delimiter go with name order only, without offset and search")
+    elif wanted.cursor or wanted.start_after:
+        raise InvalidArgument("cursor and start_after go with name order only, without offset, search and total")
+    elif wanted.delimiter and wanted.search:
+        raise InvalidArgument("A search goes through all that is below: it has no delimiter")
     else:
         page = await _by_offset(call, found, wanted)
     answer = _answer(call, found, wanted, page)
@@ -110,11 +113,16 @@ async def _by_cursor(call: Caller, bucket: Bucket, wanted: Wanted) -> Page:
 
 async def _by_offset(call: Caller, bucket: Bucket, wanted: Wanted) -> Page:
     limit = min(wanted.limit, PAGE)
-    query = PageQuery(wanted.prefix, wanted.search, wanted.sort, wanted.order == "desc", wanted.offset, limit)
+    descending = wanted.order == "desc"
+    query = PageQuery(wanted.prefix, wanted.search, wanted.sort, descending, wanted.offset, limit, wanted.delimiter)
     versions, total = await call.store.page_objects(bucket, query)
+    folders: list[str] = []
+    if wanted.delimiter and not wanted.offset:  # once, with the first page
+        folders = await call.store.list_folders(bucket, ListQuery(wanted.prefix, wanted.delimiter, limit=PAGE))
+        folders = folders[::-1] if descending and wanted.sort == "name" else folders
     after = wanted.offset + len(versions)
     onward = {"offset": after} if versions and after < total else None
-    return Page(versions, next=onward, total=total)
+    return Page(versions, folders, onward, total)
 
 
 def _answer(call: Caller, bucket: Bucket, wanted: Wanted, page: Page) -> Response:

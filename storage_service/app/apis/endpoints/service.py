@@ -15,6 +15,7 @@ from storage_service.app.schemas.answers import (
     ChangesOut,
     HealthOut,
     LiveOut,
+    SettingsOut,
     UsageOut,
     WelcomeOut,
     change_record,
@@ -39,7 +40,7 @@ async def welcome() -> Response:
 @allow(None)
 async def health(call: Call) -> Response:
     """Always 200 while the process answers: `status` is `healthy` or `degraded`."""
-    return Json(await _health(call), headers=UNCACHED)
+    return Json(await health_record(call), headers=UNCACHED)
 
 
 @router.get("/healthz", operation_id="service.live", summary="Whether the process answers", response_model=LiveOut)
@@ -57,11 +58,11 @@ async def live() -> Response:
 )
 @allow(None)
 async def ready(call: Call) -> Response:
-    record = await _health(call)
+    record = await health_record(call)
     return Json(record, 200 if record["ready"] else 503, UNCACHED)
 
 
-async def _health(call: Call) -> dict[str, object]:
+async def health_record(call: Call) -> dict[str, object]:
     found = await call.context.operator.health()
     return {
         **(found.details or {}),
@@ -88,6 +89,19 @@ async def metrics(call: Call) -> Response:
     operator = call.context.operator
     text = render(await operator.counters(), await operator.gauges())
     return Response(text, headers=UNCACHED, media_type=PROMETHEUS)
+
+
+@router.get(
+    "/api/v1/settings",
+    operation_id="service.settings",
+    summary="The settings in effect, without secrets",
+    response_model=SettingsOut,
+    responses=problems(401, 403),
+)
+@allow("admin")
+async def settings(call: Call) -> Response:
+    call.check()
+    return Json({"settings": list(call.context.settings)}, headers=UNCACHED)
 
 
 @router.get(

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from storage_service.app.apis.context import Seen
 from storage_service.app.apis.documented import problems
 from storage_service.app.apis.door import Call, Caller, DoorRoute, Json
+from storage_service.app.apis.endpoints.service import health_record
 from storage_service.app.apis.resolve import allow
 from storage_service.app.apis.streaming import EventStream
 from storage_service.app.core.objects import Usage, now_ms
@@ -109,11 +110,11 @@ async def _total(call: Caller) -> Usage:
 @router.get(
     "/api/v1/status",
     operation_id="service.status",
-    summary="Disk, backlog and unfinished uploads",
+    summary="Health, disk, backlog and unfinished uploads",
     response_model=StatusOut,
     responses=problems(401, 403),
 )
 @allow("read_metrics")
 async def status(call: Call) -> Response:
     call.check()
-    return Json(await call.context.operator.status(), headers=UNCACHED)
+    return Json({"health": await health_record(call), **await call.context.operator.status()}, headers=UNCACHED)

@@ -182,11 +182,32 @@ class Reader:
             fold = "lower" if query.search.isascii() else "folded"
             where += f" AND instr({fold}(key),{fold}(?))"
             values.append(query.search)
+        if query.delimiter:
+            where += " AND key>? AND NOT instr(substr(key,?),?)"
+            values += [query.prefix, len(query.prefix) + 1, query.delimiter]
         counted = self.connection.execute(f"SELECT count(*) FROM objects WHERE {where}", values).fetchone()
         order = f"{SORTS[query.sort]} {'DESC' if query.descending else 'ASC'}, key"
         sql = f"SELECT {COLUMNS} FROM objects WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?"
         found = self.connection.execute(sql, (*values, query.limit, query.offset))
         return [version_of(row) for row in found], int(counted[0]) if counted else 0
+
+    def folders(self, bucket: int, query: ListQuery, now_ms: int) -> list[str]:
+        """The first common prefixes behind `query.prefix`; `limit` counts them alone. Between them it walks the keys,
+        below each it seeks."""
+        sql = (
+            "SELECT key FROM objects WHERE bucket=? AND key>=? AND (?3 IS NULL OR key<?3) AND instr(substr(key,?4),?5)"
+            " AND (expires_ms IS NULL OR expires_ms>?6) ORDER BY key LIMIT 1"
+        )
+        found: list[str] = []
+        start, end, at = query.prefix, next_prefix(query.prefix), len(query.prefix) + 1
+        while len(found) < query.limit:
+            row = self.connection.execute(sql, (bucket, start, end, at, query.delimiter, now_ms)).fetchone()
+            common = None if row is None else common_prefix(row[0], query)
+            if common is None:
+                break
+            found.append(common)
+            start = next_prefix(common) or last_of_prefix(common)
+        return found
 
     def versions(self, bucket: int, key: str, trash: bool = False) -> list[Version]:
         """All versions of a key, newest first; `trash` adds those that were ended and can still be brought back."""

@@ -68,6 +68,9 @@ class SqliteCatalog:
     def list_versions(self, bucket: int, query: VersionQuery, now_ms: int) -> VersionListing:
         return self._ask(self._versions.page, bucket, query, now_ms)
 
+    def folders(self, bucket: int, query: ListQuery, now_ms: int) -> list[str]:
+        return self._ask(self._reader.folders, bucket, query, now_ms)
+
     def page(self, bucket: int, query: PageQuery, now_ms: int) -> tuple[list[Version], int]:
         return self._ask(self._reader.page, bucket, query, now_ms)
 
