@@ -26,6 +26,7 @@ from storage_service.app.core.decision import check_conditions, is_visible
 from storage_service.app.core.downloads import Asked, Download, Loader, Precheck
 from storage_service.app.core.errors import NoSuchBucket, NoSuchKey, NoSuchOrigin, NoSuchVersion, StorageError
 from storage_service.app.core.events import Event
+from storage_service.app.core.known_buckets import KnownBuckets
 from storage_service.app.core.lanes import Lane, Together
 from storage_service.app.core.objects import (
     ANY_WRITE,
@@ -71,9 +72,7 @@ class ObjectStore:
         self._heads = Together(self._read, self._loader.load_heads)
         self._writer = Writer(catalog, blobs, volume, self._disk, limits)
         self._arrivals = Arrivals(catalog, origins, self._writer, self._scan) if origins is not None else None
-        self._by_name: dict[str, Bucket] = {}
-        self._by_uuid: dict[str, Bucket] = {}
-        self._generation = -1
+        self._buckets = KnownBuckets(catalog, self._scan)
 
     def close(self) -> None:
         if self._arrivals is not None:
@@ -89,29 +88,18 @@ class ObjectStore:
         Raises:
             NoSuchBucket
         """
-        if self._generation != self._catalog.generation():
-            await self._refresh()
-        found = self._by_name.get(name) or self._by_uuid.get(name)
+        found = await self._buckets.find(name)
         if found is None:
             raise NoSuchBucket(f"Bucket '{name}' not found", bucket=name)
         return found
 
     def peek(self, name: str) -> Bucket | None:
         """The bucket of this name or id as it was last read: for what may be a moment late."""
-        return self._by_name.get(name) or self._by_uuid.get(name)
+        return self._buckets.peek(name)
 
     async def list_buckets(self) -> list[Bucket]:
         """All open buckets, by name. Who may see which is the door's question to `authorize`."""
-        if self._generation != self._catalog.generation():
-            await self._refresh()
-        return list(self._by_name.values())
-
-    async def _refresh(self) -> None:
-        generation = self._catalog.generation()  # before the rows: what comes between is read again
-        found = await self._scan.run(self._catalog.buckets)
-        self._by_name = {bucket.name: bucket for bucket in found}
-        self._by_uuid = {bucket.uuid: bucket for bucket in found}
-        self._generation = generation
+        return await self._buckets.all()
 
     async def create_bucket(self, name: str, owner: str, options: BucketOptions, actor: str) -> Bucket:
         """Raises InvalidBucketName, BucketAlreadyExists."""
