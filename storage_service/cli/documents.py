@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from storage_service.cli.local_env import ENV_FILE, present
-from storage_service.cli.parameters import AsJson, expanded
+from storage_service.cli.parameters import OBJECTS, AsJson, expanded
 from storage_service.cli.say import Progress, as_json, refuse
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class How:
 
 
 def register(app: typer.Typer) -> None:
-    app.command("migrate-documents")(expanded(migrate_documents))
+    app.command("migrate-documents", rich_help_panel=OBJECTS)(expanded(migrate_documents))
 
 
 def migrate_documents(

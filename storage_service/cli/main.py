@@ -29,11 +29,13 @@ from storage_service.cli import (
     repair,
     running,
     usage,
+    watching,
 )
 
 app = typer.Typer(
     no_args_is_help=True, pretty_exceptions_enable=False, help="Object storage: plain files, a JSON door."
 )
+watching.register(app)
 running.register(app)
 repair.register(app)
 adopt.register(app)

@@ -33,6 +33,7 @@ from storage_service.client.inprocess import InProcess, Transport
 from storage_service.client.models import (
     BucketInfo,
     Change,
+    Event,
     FileInfo,
     Prefix,
     SignedLink,
@@ -52,6 +53,7 @@ __all__ = [
     "ClientError",
     "Conflict",
     "ConnectionFailed",
+    "Event",
     "FileInfo",
     "InProcess",
     "InsufficientStorage",

@@ -169,5 +169,37 @@ class Change:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A change as it happened: `object.created`, `bucket.deleted` ... `id` is where to go on from.
+
+    Of buckets `key` and what follows it are None. A `reset` says that what came before is no longer known: list again.
+    """
+
+    id: int
+    event: str
+    bucket: str
+    key: str | None
+    version_id: str | None
+    size: int | None
+    etag: str | None
+    at: datetime | None
+    record: Mapping[str, Any] = field(repr=False, compare=False)
+
+    @classmethod
+    def parse(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            id=record["id"],
+            event=record["event"],
+            bucket=record.get("bucket", ""),
+            key=record.get("key"),
+            version_id=record.get("version_id"),
+            size=record.get("size"),
+            etag=record.get("etag"),
+            at=_moment(record.get("at")),
+            record=record,
+        )
+
+
 def _moment(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)

@@ -20,7 +20,7 @@ class Twin:
         found = getattr(self._inner, name)
         if name in {"bucket", "from_", "public_url"}:  # sync in both
             return lambda *args, **named: twin_of(found(*args, **named))
-        if name in {"list", "walk", "events", "iter_bytes"} and not isinstance(self._inner, Buckets):
+        if name in {"list", "walk", "events", "follow", "iter_bytes"} and not isinstance(self._inner, Buckets):
             return lambda *args, **named: stepping(found(*args, **named))
         return waiting(found) if callable(found) else twin_of(found)
 

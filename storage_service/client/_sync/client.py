@@ -9,8 +9,9 @@ import httpx
 from storage_service.client._sync.bucket import Bucket
 from storage_service.client._sync.buckets import Buckets
 from storage_service.client._sync.connection import Connection, How, Token
+from storage_service.client._sync.following import Following
 from storage_service.client.errors import InvalidRequest
-from storage_service.client.models import Change
+from storage_service.client.models import Change, Event
 from storage_service.client.wire import Call
 
 PAGE = 1000
@@ -58,6 +59,16 @@ class Client:
             if not page["changes"]:
                 return
             since = page["last"]
+
+    def follow(self, *, after: int | None = None, bucket: str | None = None, prefix: str = "") -> Iterator[Event]:
+        """Changes of what the caller may list, as they happen, without end; after this id, or from now on.
+
+        A connection that breaks is taken up again behind the last event; each comes at least once.
+        Raises: NotFound, PermissionDenied, ConnectionFailed after as many failures in a row as there are retries.
+        """
+        asked = {"bucket": bucket, "prefix": prefix or None}
+        params = {name: value for name, value in asked.items() if value is not None}
+        return Following(self._connection, params, "" if after is None else str(after)).events()
 
     def health(self) -> dict[str, Any]:
         """`status` (`healthy` or `degraded`), `ready`, `problems`."""
