@@ -1,7 +1,6 @@
 """Changes as they happen, through both clients; the text of the stream, pure."""
 
 import threading
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +37,6 @@ def take(client: Client, count: int, **asked: Any) -> list[Event]:
     return [next(iter(events)) for _ in range(count)]
 
 
-@pytest.mark.skipif(
-    find_spec("storage_service.app.apis.endpoints.events") is None, reason="this service does not tell of events"
-)
 def test_listener_outlives_the_service_and_misses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wire, "FIRST_PAUSE_SECONDS", 0.2)
     with (

@@ -1,15 +1,8 @@
 """`storage watch`: what it prints of what happens."""
 
 import json
-from importlib.util import find_spec
-
-import pytest
 
 from tests.cli.remote.conftest import Storage
-
-pytestmark = pytest.mark.skipif(
-    find_spec("storage_service.app.apis.endpoints.events") is None, reason="this service does not tell of events"
-)
 
 
 def test_watch_tells_what_happened_in_order(storage: Storage) -> None:
