@@ -114,10 +114,9 @@ class ArchiveStream:
             learning = quiet(asyncio.ensure_future(self._learn_earlier()))
         try:
             if self._span.start < archive.directory:
-                for index in range(self._first, len(archive.entries)):
-                    async with aclosing(self._entry(index)) as pieces:
-                        async for piece in pieces:
-                            yield piece
+                async with aclosing(self._files()) as pieces:
+                    async for piece in pieces:
+                        yield piece
             if learning is not None:
                 await learning
             async with aclosing(self._directory()) as pieces:
@@ -131,19 +130,21 @@ class ArchiveStream:
 
     # Files ----------------------------------------------------------------------------------------------------------
 
-    async def _entry(self, index: int) -> AsyncGenerator[tuple[int, bytes], None]:
-        entry, offset = self._archive.entries[index], self._archive.offsets[index]
-        start = offset + local_bytes(entry)
-        if not entry.is_late:
+    async def _files(self) -> AsyncGenerator[tuple[int, bytes], None]:
+        archive = self._archive
+        for index in range(self._first, len(archive.entries)):
+            entry, offset = archive.entries[index], archive.offsets[index]
+            start = offset + local_bytes(entry)
+            if entry.is_late:
+                yield offset, local_header(entry, 0)
+                async with aclosing(self._late(index, start)) as pieces:
+                    async for piece in pieces:
+                        yield piece
+                continue
             body = await self._read(index)
-            crc = self._crcs.keep(self._archive.pinned[index].version_id, crc32(body))
+            crc = self._crcs.keep(archive.pinned[index].version_id, crc32(body))
             yield offset, local_header(entry, crc)
             yield start, body
-            return
-        yield offset, local_header(entry, 0)
-        async with aclosing(self._late(index, start)) as pieces:
-            async for piece in pieces:
-                yield piece
 
     def _read(self, index: int) -> "asyncio.Future[bytes]":
         """A small file; those behind it are asked for too."""

@@ -3,10 +3,9 @@
 import asyncio
 import time
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
 from typing import Any, Final
 
-from storage_service.app.core.errors import StorageError, Unauthenticated
+from storage_service.app.core.errors import SlowDown, StorageError, Unauthenticated
 from storage_service.app.core.events import Event
 from storage_service.app.core.feed import Feed
 from storage_service.app.core.security import ANONYMOUS, INVALID_CREDENTIALS, Principal, Rules
@@ -35,6 +34,7 @@ from storage_service.app.realtime.protocol import (
 )
 
 PATHS: Final = frozenset({"/realtime/ws", "/api/v1/realtime/ws"})
+MOST_CONVERSATIONS = 1000  # of a worker; of those that listen the feed has a limit of its own
 MOST_SUBSCRIPTIONS = 100  # of a connection
 AUTHENTICATE_SECONDS = 10.0
 LOOK_SECONDS = 15.0  # between looks whether the credential still holds
@@ -46,19 +46,20 @@ REASONS = {
     RESTARTING: "The service stops",
     UNSUPPORTED: "Text only",
     TOO_BIG: "The message is too large",
-    TRY_LATER: "Too slow: come again and list what was missed",
+    TRY_LATER: "Come again later, and list what was missed",
     UNAUTHORIZED: "Not authenticated",
 }
 
 
-@dataclass(frozen=True, slots=True)
 class RealtimeDoor:
     """Serves one WebSocket."""
 
-    store: ObjectStore
-    feed: Feed
-    access: Access
-    rules: Rules
+    def __init__(self, store: ObjectStore, feed: Feed, access: Access, rules: Rules) -> None:
+        self.store = store
+        self.feed = feed
+        self.access = access
+        self.rules = rules
+        self._talking = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
@@ -66,13 +67,23 @@ class RealtimeDoor:
             return await refuse(scope, send, NOT_FOUND)
         request = Request({**scope, "method": "GET"}, receive, send)
         try:
-            self.feed.check_room()
+            self._check_room()
             principal = await self.access.resolve(scope["headers"])
         except StorageError as error:
             return await refuse(scope, send, status_of(error))
-        await send({"type": "websocket.accept"})
-        with suppress(TimeoutError, OSError):  # the client is not there any more
-            await Conversation(self, request, principal).hold()
+        self._talking += 1
+        try:
+            await send({"type": "websocket.accept"})
+            with suppress(TimeoutError, OSError):  # the client is not there any more
+                await Conversation(self, request, principal).hold()
+        finally:
+            self._talking -= 1
+
+    def _check_room(self) -> None:
+        """Raises: SlowDown, ServiceUnavailable."""
+        self.feed.check_room()
+        if self._talking >= MOST_CONVERSATIONS:
+            raise SlowDown("Too many connections at once")
 
 
 async def refuse(scope: Scope, send: Send, status: int) -> None:
@@ -212,13 +223,14 @@ class Conversation:
         """Each change to each subscription that wants it. Raises: Closed."""
         feed = self._door.feed
         try:
+            feed.check_room()
             async with aclosing(feed.follow(None, self._wants, patience_seconds=LOOK_SECONDS)) as batches:
                 async for batch in batches:
                     self._is_heard.set()
                     self._check_credential()
                     await self._tell_all(batch.events)
         except StorageError:
-            raise Closed(RESTARTING) from None
+            raise Closed(TRY_LATER) from None
         raise Closed(RESTARTING if feed.is_closed else TRY_LATER)
 
     async def _tell_all(self, events: list[Event]) -> None:

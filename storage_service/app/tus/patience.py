@@ -1,4 +1,4 @@
-"""Not now: tus-js-client takes a 503 to HEAD for a lost upload and sends all of it anew; 423 makes it wait."""
+"""Not now: tus-js-client takes a 503 to HEAD for an upload that is gone and sends all of it anew; 423 makes it wait."""
 
 from storage_service.app.core.errors import UploadLocked
 from storage_service.app.edge.request import Request
