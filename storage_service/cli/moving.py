@@ -1,7 +1,9 @@
 """`storage import`: buckets, objects and settings of another store."""
 
 import hashlib
+import os
 import sys
+import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -80,7 +82,7 @@ def _prepare(options: Options) -> "tuple[Mover, Callable[[], None]]":
     from storage_service.app.process.own_service import own_service
     from storage_service.client import Client
     from storage_service.moving.buckets import BucketMaker
-    from storage_service.moving.journal import Journal, StateInUse, StateOfAnother
+    from storage_service.moving.journal import Journal, StateOfAnother, StateUnusable
     from storage_service.moving.mover import Mover
     from storage_service.moving.sources.choosing import BadSource, source_of
     from storage_service.remote import Endpoint, S3Server
@@ -89,9 +91,9 @@ def _prepare(options: Options) -> "tuple[Mover, Callable[[], None]]":
     server = S3Server(Endpoint(own.url, own.access_key, own.secret_key, own.region))
     try:
         source = source_of(_from(options), options.kind)
-        path = options.state or Path(f"storage-import-{_digest(source.name, own.url)}.state")
+        path = options.state or _state_of(source.name, own.url)
         journal = Journal(Path(":memory:") if options.dry_run else path, source.name, own.url)
-    except (BadSource, StateInUse, StateOfAnother, OSError) as error:
+    except (BadSource, StateUnusable, StateOfAnother, OSError) as error:
         refuse(str(error))
     api = Client(own.url, api_key=own.api_key) if own.api_key else None
 
@@ -127,8 +129,11 @@ def _wanted(options: Options) -> "Wanted":
     )
 
 
-def _digest(*names: str) -> str:
-    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:8]
+def _state_of(*names: str) -> Path:
+    """A file of its own for each source and target: here, or where one may write, as in a container."""
+    digest = hashlib.sha256("\n".join(names).encode()).hexdigest()[:8]
+    folder = Path() if os.access(".", os.W_OK) else Path(tempfile.gettempdir())
+    return folder / f"storage-import-{digest}.state"
 
 
 def _run(mover: "Mover", *, shown: bool) -> None:

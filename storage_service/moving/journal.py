@@ -13,8 +13,8 @@ CREATE TABLE IF NOT EXISTS failed(bucket TEXT, key BLOB, reason TEXT NOT NULL, P
 """
 
 
-class StateInUse(Exception):
-    """Another run has this file."""
+class StateUnusable(Exception):
+    """Another run has this file, it cannot be written, or it is something else."""
 
 
 class StateOfAnother(Exception):
@@ -32,7 +32,7 @@ class Journal:
     """For any number of threads. A line that was written survives the death of the process."""
 
     def __init__(self, path: Path, source: str, target: str) -> None:
-        """Raises: StateInUse, StateOfAnother, sqlite3.DatabaseError for what is no such file."""
+        """Raises: StateUnusable, StateOfAnother."""
         self._lock = threading.Lock()
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0.5)
         try:
@@ -41,9 +41,9 @@ class Journal:
             self._db.execute("PRAGMA synchronous=NORMAL")
             self._db.executescript(SCHEMA)
             self.resumed = self._claim(source, target)
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
             self._db.close()
-            raise StateInUse(f"{path}: {error}") from None
+            raise StateUnusable(f"{path}: {error}") from None
         except BaseException:
             self._db.close()
             raise

@@ -76,6 +76,10 @@ class BucketSettings:
     owner: str | None = None
     left: list[str] = field(default_factory=list)
 
+    def bare(self) -> "BucketSettings":
+        """What the objects themselves need: whose they are, versions, locks."""
+        return BucketSettings(versioning=self.versioning, locking=self.locking, owner=self.owner)
+
 
 class Source(Protocol):
     """Another store. Any number of threads may call; lists are in the byte order of keys."""

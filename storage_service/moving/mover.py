@@ -147,10 +147,7 @@ class Mover:
                 exists = self._server.has_bucket(bucket)
                 return self._present(bucket) if exists else Present(iter(()))
             settings = self._source.settings(name)
-            if not self._wanted.settings:
-                settings.documents.clear()
-                settings.left.clear()
-            made = self._maker.make(bucket, settings)
+            made = self._maker.make(bucket, settings if self._wanted.settings else settings.bare())
         except (Refused, ClientError, CannotMove) as error:
             tally.add(failed=1)
             tally.leave(tally.failures, Left(bucket, "", str(error)))

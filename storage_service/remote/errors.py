@@ -38,7 +38,12 @@ def refused(status: int, body: bytes) -> Refused:
         return Refused(status, "HTTPError", "")
     code = next((node.text for node in root.iter() if node.tag == "Code"), None)
     message = next((node.text for node in root.iter() if node.tag == "Message"), None)
-    return Refused(status, code or "HTTPError", " ".join((message or "").split()))
+    return Refused(status, _plain(code or "HTTPError"), _plain(message or ""))
+
+
+def _plain(text: str) -> str:
+    """Another's words, fit for a terminal and a log."""
+    return "".join(letter if letter.isprintable() else " " for letter in " ".join(text.split()))
 
 
 def parse_xml(body: bytes) -> Element:

@@ -14,7 +14,7 @@ from storage_service.remote import Endpoint, S3Server
 from tests.moving.bad_server import BadServer, Handler, bad_server
 from tests.moving.conftest import Move
 
-pytestmark = pytest.mark.ci
+pytestmark = [pytest.mark.ci, pytest.mark.timeout(600)]
 
 LARGE, SMALL = os.urandom(5 << 20), b"0123456789"
 
@@ -23,6 +23,12 @@ LARGE, SMALL = os.urandom(5 << 20), b"0123456789"
 def server() -> Iterator[BadServer]:
     with bad_server() as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pauses are for real servers."""
+    monkeypatch.setattr("storage_service.remote.body.FIRST_PAUSE_SECONDS", 0.001)
 
 
 @pytest.fixture

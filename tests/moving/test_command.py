@@ -16,7 +16,7 @@ import pytest
 from tests.moving.conftest import ROOT_KEYS
 from tests.support.service import SERVICE_KEY, Service
 
-pytestmark = pytest.mark.ci
+pytestmark = [pytest.mark.ci, pytest.mark.timeout(600)]
 
 
 def command(service: Service, *words: str, **more: str) -> dict[str, Any]:
@@ -107,3 +107,7 @@ def test_two_imports_do_not_share_a_state(service: Service, tmp_path: Path) -> N
     second = run(service, tmp_path, "import", "other", "--to", "state-two", "--state", "s")
     assert second.returncode == 3
     assert "it tells of a move from" in second.stderr
+    (tmp_path / "text").write_text("no such file, and long enough to be looked at as one" * 100)
+    third = run(service, tmp_path, "import", "other", "--to", "state-two", "--state", "text")
+    assert third.returncode == 3
+    assert "text: file is not a database" in third.stderr

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from botocore.exceptions import ClientError
 
 from storage_service.client import Client
 from storage_service.moving.sources.s3 import S3Source
@@ -16,7 +17,7 @@ from tests.moving.conftest import Move, s3_client
 from tests.support.s3_servers import S3Endpoint
 from tests.support.service import SERVICE_KEY, Service
 
-pytestmark = pytest.mark.ci
+pytestmark = [pytest.mark.ci, pytest.mark.timeout(600)]
 
 ODD = ["a b/ü&+?.txt", "..", "a/../b", "a//b", "a/", "a", "a/b", "100%", "%41", "ключ", "'\"", "x" * 1024, "a=b;c"]
 
@@ -165,3 +166,15 @@ def test_a_prefix_and_another_name_can_be_asked_for(
     move(source(moto), buckets=(bucket,), renamed=f"{bucket}-new", prefix="b/")
     found = target.list_objects_v2(Bucket=f"{bucket}-new")["Contents"]
     assert [one["Key"] for one in found] == ["b/1", "b/2"]
+
+
+def test_settings_can_be_left_out_but_for_what_objects_need(
+    moto: S3Endpoint, old: Any, target: Any, bucket: str, move: Move
+) -> None:
+    old.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    old.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": [{"Key": "team", "Value": "a"}]})
+    old.put_object(Bucket=bucket, Key="k", Body=b"x")
+    move(source(moto, versions=True), buckets=(bucket,), versions=True, settings=False)
+    assert target.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
+    with pytest.raises(ClientError, match="NoSuchTagSet"):
+        target.get_bucket_tagging(Bucket=bucket)

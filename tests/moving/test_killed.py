@@ -23,7 +23,7 @@ from tests.moving.conftest import ROOT, ROOT_KEYS, ROOT_SECRET, endpoint_of
 from tests.support.s3_servers import S3Endpoint
 from tests.support.service import SERVICE_KEY, Service
 
-pytestmark = pytest.mark.ci
+pytestmark = [pytest.mark.ci, pytest.mark.timeout(600)]
 
 DEADLINE_SECONDS = 900
 FEW, MANY = 400, 20_000

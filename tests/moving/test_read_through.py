@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
 import json
 import os
 import random
@@ -10,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -27,10 +29,11 @@ from tests.moving.bad_server import BadServer, Handler, bad_server
 from tests.moving.conftest import ROOT, ROOT_KEYS, ROOT_SECRET, Move, s3_client
 from tests.support.service import SERVICE_KEY, Service
 
-pytestmark = pytest.mark.ci
+pytestmark = [pytest.mark.ci, pytest.mark.timeout(600)]
 
 HEADERS = {"Authorization": f"Bearer {SERVICE_KEY}"}
 SECRET = "secret-of-the-origin"
+POOL = 50  # connections of one client: httpx looks through all of a pool for each request
 LARGE = os.urandom(3 << 20)
 
 
@@ -235,8 +238,8 @@ def test_the_secret_of_an_origin_is_nowhere_in_the_store(service: Service, api: 
 class Load:
     """Clients that read, write and delete; what none of them may see is in `wrong`."""
 
-    def __init__(self, client: httpx.AsyncClient, bucket: str, objects: dict[str, bytes]) -> None:
-        self._client = client
+    def __init__(self, clients: Sequence[httpx.AsyncClient], bucket: str, objects: dict[str, bytes]) -> None:
+        self._clients = itertools.cycle(clients)
         self._bucket = bucket
         self._objects = objects
         self.deleted: set[str] = set()
@@ -245,12 +248,13 @@ class Load:
 
     async def ask(self, method: str, path: str, **more: Any) -> httpx.Response:
         """Again where an idle connection was closed as it was used: all that is asked here may be repeated."""
+        client = next(self._clients)
         for _ in range(4):
             try:
-                return await self._client.request(method, path, **more)
+                return await client.request(method, path, **more)
             except httpx.TransportError:
                 continue
-        return await self._client.request(method, path, **more)
+        return await client.request(method, path, **more)
 
     async def one(self, number: int, requests: int) -> None:
         own = random.Random(number)
@@ -298,7 +302,7 @@ def far_away() -> Callable[[Handler, bytes, int], bool]:
 
 
 @pytest.mark.parametrize(
-    ("connections", "reads"), [(50, 5), pytest.param(1000, 20, marks=[pytest.mark.full, pytest.mark.timeout(600)])]
+    ("connections", "reads"), [(50, 5), pytest.param(1000, 20, marks=[pytest.mark.full, pytest.mark.timeout(1800)])]
 )
 async def test_many_readers_beside_writers_and_deleters_and_an_origin_far_away(
     service: Service, old: BadServer, api: Client, connections: int, reads: int
@@ -308,9 +312,12 @@ async def test_many_readers_beside_writers_and_deleters_and_an_origin_far_away(
     api.buckets.set_origin(bucket, old.url, bucket="old")
     old.objects = {f"k{number}": b"%d" % number * 100 for number in range(connections)}
     old.every = far_away()
-    limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
-    async with httpx.AsyncClient(base_url=service.url, headers=HEADERS, limits=limits, timeout=300) as client:
-        load = Load(client, bucket, dict(old.objects))
+    limits = httpx.Limits(max_connections=POOL, max_keepalive_connections=POOL)
+    how: dict[str, Any] = {"base_url": service.url, "headers": HEADERS, "limits": limits, "timeout": 300}
+    async with contextlib.AsyncExitStack() as stack:
+        pools = range(connections // POOL)
+        clients = [await stack.enter_async_context(httpx.AsyncClient(**how)) for _ in pools]
+        load = Load(clients, bucket, dict(old.objects))
         await asyncio.gather(*(load.one(number, reads) for number in range(connections)))
         assert load.wrong == []
         assert load.deleted and load.written
