@@ -6,14 +6,15 @@ import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from storage_service.cli.moving_keys import import_keys
-from storage_service.cli.options import command_of
 from storage_service.cli.origins import fill
+from storage_service.cli.parameters import expanded
 from storage_service.cli.say import FOUND, as_json, refusals, refuse
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 STOPPED = 130  # as a shell says it of Ctrl-C
 
 
-class Options(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Options:
     """What `storage import` is told."""
 
     source: Annotated[
@@ -55,7 +57,7 @@ class Options(NamedTuple):
 
 
 def register(app: typer.Typer) -> None:
-    app.command("import")(command_of(Options, _import))
+    app.command("import")(expanded(_import))
 
 
 def _import(options: Options) -> None:

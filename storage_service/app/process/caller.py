@@ -2,16 +2,15 @@
 
 from storage_service.app.core.config import BadSettings, Settings, load
 from storage_service.app.process.admin import UNUSED_SECRET, Refused
-from storage_service.app.process.probe import url_of
+from storage_service.app.process.probe import reached_at
 from storage_service.app.wiring import make_verifier
 
 TOKEN_SECONDS = 24 * 3600  # the longest transfer that begins with a fresh token and ends with it
 
 
 def own_url() -> str:
-    """By which this machine reaches it. Of HTTPS the public one: that is the name certificates are made for."""
-    settings = _load(secret_key=UNUSED_SECRET)
-    return settings.storage_service_public_url if settings.tls_pair else url_of(settings)
+    """By which this machine reaches it."""
+    return reached_at(_load(secret_key=UNUSED_SECRET))
 
 
 def own_token(user: str | None) -> str:

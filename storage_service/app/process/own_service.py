@@ -2,10 +2,9 @@
 
 from typing import NamedTuple
 
-from storage_service.app.core.config import BadSettings, Settings, load
+from storage_service.app.core.config import BadSettings, load
 from storage_service.app.process.admin import UNUSED_SECRET, Refused
-
-EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (an address to ask, not to listen on)
+from storage_service.app.process.probe import reached_at
 
 
 class OwnService(NamedTuple):
@@ -28,16 +27,9 @@ def own_service(url: str | None = None) -> OwnService:
     if not settings.s3_root_access_key or secret is None:
         raise Refused("S3_ROOT_ACCESS_KEY and S3_ROOT_SECRET_KEY of the service are needed")
     return OwnService(
-        (url or _url(settings)).rstrip("/"),
+        (url or reached_at(settings)).rstrip("/"),
         settings.s3_root_access_key,
         secret.get_secret_value(),
         api_key.get_secret_value() if api_key else None,
         settings.s3_region or "us-east-1",
     )
-
-
-def _url(settings: Settings) -> str:
-    if settings.tls_pair:  # the certificate names the public address, not this machine's own
-        return settings.storage_service_public_url
-    host = EVERYWHERE.get(settings.host, settings.host)
-    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"

@@ -34,6 +34,11 @@ def health(timeout_seconds: float) -> dict[str, Any]:
     }
 
 
+def reached_at(settings: Settings) -> str:
+    """By which clients on this machine reach it. Of HTTPS the public one: certificates are made for that name."""
+    return settings.storage_service_public_url if settings.tls_pair else url_of(settings)
+
+
 def url_of(settings: Settings) -> str:
     """The address by which this machine reaches the service."""
     host = EVERYWHERE.get(settings.host, settings.host)
