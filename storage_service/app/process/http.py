@@ -42,8 +42,8 @@ class Joining:
         self._transport.abort()
 
     def _flush(self) -> None:
-        if self._held:
-            held, self._held = self._held, []
+        held, self._held = self._held, []
+        if held and not self.is_closing():  # else the client has left, and nothing can be written any more
             self._transport.write(held[0] if len(held) == 1 else b"".join(held))
 
     def __getattr__(self, name: str) -> Any:
