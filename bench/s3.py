@@ -1,8 +1,8 @@
 """Figures of the S3 door: rates beside nginx and the bare app, and the CPU of all our processes for each request.
 
 bench/s3.sh                             every phase, about 4 minutes
-bench/s3.sh --phases get4k,put4k        some of them
-bench/s3.sh --seconds 3 --alone         without the others: CPU for each request alone, for a machine that is shared
+bench/s3.sh --phases reads,writes       some of them
+bench/s3.sh --seconds 3 --alone         without the others: for a machine that is shared, CPU alone says something
 """
 
 import argparse
@@ -128,10 +128,7 @@ def mixed(session: Session) -> None:
             made.append(signer.play(method, f"{key}n{number}" if method == "PUT" else key, MIDDLE * (method == "PUT")))
         return made
 
-    for name, server, signer in (
-        ("ours", session.ours, session.signer),
-        *(("nginx", s, Plain()) for s in nginx_of(session)),
-    ):
+    for name, server, signer in pairs_of(session):
         session.fill(server, [signer.play("PUT", key, MIDDLE) for key in (*kept, *gone)])
         time.sleep(3)
         session.measure("mixed64k", name, plays(signer))

@@ -23,6 +23,7 @@ S3_HEADERS = (b"x-amz-", b"amz-sdk-")
 NOT_S3 = b"x-amz-cf-id"
 HTML = b"text/html"
 WATCHED = frozenset({b"authorization", b"host", b"access-control-request-headers", b"content-type"})
+MINIO = "/minio/"
 # Paths that health checks and scrapers of MinIO ask for.
 ALIASES = {
     b"/minio/health/live": b"/healthz",
@@ -91,6 +92,8 @@ def raw_path_of(scope: Scope) -> bytes:
 
 def with_alias(scope: Scope) -> Scope:
     """The scope under our own name of a path that MinIO's users know; any other as it is."""
+    if not scope["path"].startswith(MINIO):
+        return scope
     alias = ALIASES.get(raw_path_of(scope))
     if alias is None:
         return scope

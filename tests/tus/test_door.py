@@ -31,6 +31,16 @@ def test_options_tells_what_the_door_can(tus: Tus) -> None:
     assert int(found.headers["tus-max-size"]) > 0
 
 
+def test_connection_ends_where_a_client_still_holds_its_body_back(tus: Tus) -> None:
+    """Else the server would take the next request on it for the body."""
+    waits = {"Tus-Resumable": "1.0.0", "Upload-Offset": "0", "Content-Type": OFFSET_TYPE, "Expect": "100-continue"}
+    refused = tus.client.patch("/files/resumable/nobody", content=b"never sent", headers=waits)
+    assert (refused.status_code, refused.headers.get("connection")) == (404, "close")
+    url = tus.begin(3)
+    taken = tus.client.patch(url, content=b"abc", headers=waits)
+    assert (taken.status_code, taken.headers.get("connection")) == (204, None)
+
+
 def test_preflight_of_a_browser_is_answered(service: Service) -> None:
     asked = {
         "origin": "https://app.example",

@@ -2,7 +2,7 @@
 
 import contextlib
 import logging
-import time
+from collections.abc import Iterable
 from typing import Any
 
 from storage_service.app.apis.context import Context
@@ -14,6 +14,7 @@ from storage_service.app.core.gate import find_bucket
 from storage_service.app.core.objects import Bucket
 from storage_service.app.core.storage import ObjectStore
 from storage_service.app.edge.cors import Cors, is_preflight
+from storage_service.app.edge.exchange import INTERNAL, Exchange, with_missing
 from storage_service.app.edge.observe import Operation
 from storage_service.app.edge.request import Message, Receive, Request, Scope, Send, decode_path
 from storage_service.app.edge.respond import NOSNIFF, Header, send_empty, send_problem
@@ -23,7 +24,6 @@ log = logging.getLogger(__name__)
 
 DOOR = "json"
 OTHER: Operation = (DOOR, "other")  # unknown paths, preflights
-INTERNAL = 500
 BARE = frozenset({200, 201, 206})  # answers whose makers leave the common headers to us; others may bear their own
 Routes = dict[bytes, dict[str, tuple[Operation, Handler]]]
 
@@ -44,23 +44,10 @@ class JsonDoor:
         if scope["type"] != "http":
             await self._cold(scope, receive, send)
             return
-        started = time.perf_counter()
-        exchange = Exchange(scope, receive, send, self._cors, self._store)
-        try:
-            await self._serve(exchange)
-        except Exception as error:  # the last place that can still answer
-            await self._fail(exchange, error)
-        finally:
-            self._metrics.count(
-                exchange.operation,
-                exchange.status or INTERNAL,
-                time.perf_counter() - started,
-                exchange.request.bytes_in,
-                exchange.bytes_out,
-            )
-            del exchange.request  # a cycle: the collector should not have to find it
+        exchange = JsonExchange(scope, receive, send, self._cors, self._store)
+        await exchange.carry_out(self._serve, self._fail, self._metrics)
 
-    async def _serve(self, exchange: "Exchange") -> None:
+    async def _serve(self, exchange: "JsonExchange") -> None:
         request = exchange.request
         if request.method == "OPTIONS" and is_preflight(request):
             exchange.is_preflight = True
@@ -72,7 +59,7 @@ class JsonDoor:
             try:
                 await self._cold(request.scope, exchange.receive, exchange.send)
             finally:
-                exchange.operation = _operation_of(request.scope)
+                exchange.counted = _operation_of(request.scope)
             return
         word, target = found
         exchange.bucket = target.bucket
@@ -80,7 +67,7 @@ class JsonDoor:
         if route is None:
             await self._refuse_method(request, word)
             return
-        exchange.operation, handler = route
+        exchange.counted, handler = route
         await handler(request, target)
 
     async def _named_bucket(self, raw_path: bytes) -> Bucket | None:
@@ -104,7 +91,7 @@ class JsonDoor:
         self._metrics.error(error.code)
         await send_problem(request, error, (allow,))
 
-    async def _fail(self, exchange: "Exchange", error: Exception) -> None:
+    async def _fail(self, exchange: "JsonExchange", error: Exception) -> None:
         """The error as an answer; nothing more if one has begun: the server then cuts the connection."""
         request = exchange.request
         if isinstance(error, StorageError):
@@ -119,21 +106,17 @@ class JsonDoor:
             await send_problem(request, error)
 
 
-class Exchange:
-    """One request and its answer under way: counts bytes, and adds to the head what all answers bear."""
+class JsonExchange(Exchange):
+    """Names itself, and speaks of the bucket's own rules to browsers."""
 
-    __slots__ = ("_cors", "_send", "_store", "bucket", "bytes_out", "is_preflight", "operation", "request", "status")
+    __slots__ = ("_cors", "_store", "bucket", "is_preflight")
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, cors: Cors, store: ObjectStore) -> None:
-        self._send = send
+        super().__init__(scope, receive, send, OTHER)
         self._cors = cors
         self._store = store
         self.bucket = ""  # named by a hot route
         self.is_preflight = False  # and answers for itself
-        self.bytes_out = 0
-        self.status = 0  # 0 = no answer has begun
-        self.operation = OTHER
-        self.request = Request(scope, receive, self.send)
 
     async def receive(self) -> Message:
         """For routes that read the body themselves; `edge.body` counts on its own."""
@@ -141,30 +124,16 @@ class Exchange:
         self.request.bytes_in += len(message.get("body", b""))
         return message
 
-    async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            status = self.status = message["status"]
-            own = message.get("headers", ())
-            headers = [*own, *self._common()] if status in BARE else self._head(own)
-            if self.request.holds_body_back:
-                headers.append((b"connection", b"close"))
-            message["headers"] = headers
-        else:
-            self.bytes_out += len(message.get("body", b""))
-        await self._send(message)
+    def complete(self, own: Iterable[Header]) -> list[Header]:
+        return [*own, *self._common()] if self.status in BARE else with_missing(own, self._common())
 
     def _common(self) -> tuple[Header, ...]:
         request = self.request
-        own: tuple[Header, ...] = ((b"x-request-id", request.request_id.encode()), NOSNIFF)
+        said: tuple[Header, ...] = ((b"x-request-id", request.request_id.encode()), NOSNIFF)
         if self.is_preflight:
-            return own
+            return said
         named = self.bucket or request.scope.get("path_params", {}).get("bucket")
-        return (*own, *self._cors.headers(request, self._store.peek(named) if named else None))
-
-    def _head(self, own: list[Header]) -> list[Header]:
-        """A route's own headers and the common ones; what a route says itself stands."""
-        names = {name for name, _ in own}
-        return [*own, *(header for header in self._common() if header[0] not in names)]
+        return (*said, *self._cors.headers(request, self._store.peek(named) if named else None))
 
 
 def _bind(context: Context) -> Routes:

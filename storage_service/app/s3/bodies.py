@@ -34,13 +34,13 @@ class Received(NamedTuple):
     sha256: bool  # whether `verify` needs it
 
 
-def receive(call: Call, max_bytes: int | None = None, *, announced: bool = True) -> Received:
-    """The request's body as the object will hold it. Not `announced`: its checksum headers speak of something else.
+def receive(call: Call, max_bytes: int | None = None, found: checksums.Announced | None = None) -> Received:
+    """The request's body as the object will hold it. `found`: its checksums, if they were looked for already.
 
     Raises: InvalidRequest, InvalidDigest, EntityTooLarge.
     """
     request, payload = call.request, call.caller.payload
-    found = checksums.announced(request, payload.trailers) if announced else checksums.NOTHING
+    found = checksums.announced(request, payload.trailers) if found is None else found
     if payload.kind != "chunked":
         if found is checksums.NOTHING and payload.sha256 is None:
             return Received(plain_body(request, max_bytes), request.content_length, None, None, sha256=False)
@@ -63,12 +63,12 @@ def verifier(found: checksums.Announced) -> Verify | None:
     return None if found is checksums.NOTHING else partial(_verify, found, PLAIN, None)
 
 
-async def read_document(call: Call, max_bytes: int = MAX_XML_BYTES) -> bytes:
-    """The whole body in memory, its checksums and signature compared.
+async def read_document(call: Call, max_bytes: int = MAX_XML_BYTES, found: checksums.Announced | None = None) -> bytes:
+    """The whole body in memory, its checksums and signature compared. `found`: see `receive`.
 
     Raises: EntityTooLarge, BadDigest, XAmzContentSHA256Mismatch, and what the framing raises.
     """
-    received = receive(call, max_bytes)
+    received = receive(call, max_bytes, found)
     try:
         data = await received.body.read_small(max_bytes)
     finally:

@@ -6,7 +6,7 @@ Source: AWS "Checking object integrity in Amazon S3".
 import base64
 import binascii
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from storage_service.app.core.checksums import ALGORITHMS, KINDS, Algorithm
@@ -20,8 +20,6 @@ HEADERS: dict[bytes, Algorithm] = {f"{PREFIX}{name.lower()}".encode(): name for 
 # Of the same prefix, and no checksum.
 OTHERS = frozenset({b"x-amz-checksum-mode", b"x-amz-checksum-type", b"x-amz-checksum-algorithm"})
 ANNOUNCED = (b"x-amz-sdk-checksum-algorithm", b"x-amz-checksum-algorithm")
-
-Trailers = Callable[[], Mapping[str, str]]
 
 
 class Announced(NamedTuple):

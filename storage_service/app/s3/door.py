@@ -1,13 +1,15 @@
 """The S3 door as one plain ASGI app: who calls, for what, may they, and whatever goes wrong as S3 words it."""
 
 import logging
-import time
+from collections.abc import Iterable
 
 from storage_service.app.core.errors import InvalidRequest, StorageError
 from storage_service.app.core.gate import find_bucket
 from storage_service.app.edge.cors import is_preflight
+from storage_service.app.edge.exchange import INTERNAL, Exchange
 from storage_service.app.edge.observe import Operation as Counted
-from storage_service.app.edge.request import Headers, Message, Receive, Request, Scope, Send
+from storage_service.app.edge.request import Receive, Scope, Send
+from storage_service.app.edge.respond import Header
 from storage_service.app.s3 import website
 from storage_service.app.s3.answers import HOST_ID, code_of, s3_status_of, send_error
 from storage_service.app.s3.context import Call, Context
@@ -18,7 +20,6 @@ log = logging.getLogger(__name__)
 
 DOOR = "s3"
 OTHER: Counted = (DOOR, "other")
-INTERNAL = 500
 ID2 = (b"x-amz-id-2", HOST_ID.encode())
 COUNTED: dict[str, Counted] = {row.name: (DOOR, row.name) for row in OPERATIONS}
 
@@ -31,21 +32,9 @@ class S3Door:
         self._metrics = context.metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = time.perf_counter()
-        exchange = Exchange(scope, receive, send, self._context)
-        try:
-            await self._serve(exchange)
-        except Exception as error:  # the last place that can still answer
-            await self._fail(exchange, error)
-        finally:
-            seconds = time.perf_counter() - started
-            request = exchange.request
-            self._metrics.count(
-                exchange.counted, exchange.status or INTERNAL, seconds, request.bytes_in, exchange.bytes_out
-            )
-            del exchange.request  # a cycle: the collector should not have to find it
+        await S3Exchange(scope, receive, send, self._context).carry_out(self._serve, self._fail, self._metrics)
 
-    async def _serve(self, exchange: "Exchange") -> None:
+    async def _serve(self, exchange: "S3Exchange") -> None:
         request, context = exchange.request, self._context
         host = request.header(b"host") or "" if context.domains else ""
         target = parse_target(request.raw_path, host, context.domains)
@@ -69,7 +58,7 @@ class S3Door:
         await call.admit()
         await operation.handler(call)
 
-    async def _fail(self, exchange: "Exchange", error: Exception) -> None:
+    async def _fail(self, exchange: "S3Exchange", error: Exception) -> None:
         """The error as an answer; nothing more if one has begun: the server then cuts the connection."""
         request = exchange.request
         self._metrics.error(code_of(error))
@@ -82,33 +71,20 @@ class S3Door:
             await send_error(request, error)
 
 
-class Exchange:
-    """One request and its answer under way: counts bytes, and adds to the head what all answers bear."""
+class S3Exchange(Exchange):
+    """Names itself in S3's words, and speaks of the bucket's own rules to browsers."""
 
-    __slots__ = ("_context", "_send", "bucket", "bytes_out", "counted", "is_preflight", "request", "status")
+    __slots__ = ("_context", "bucket", "is_preflight")
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, context: Context) -> None:
-        self._send = send
+        super().__init__(scope, receive, send, OTHER)
         self._context = context
-        self.bytes_out = 0
-        self.status = 0  # 0 = no answer has begun
-        self.counted = OTHER
         self.bucket = ""  # as the address names it
         self.is_preflight = False  # and answers for itself
-        self.request = Request(scope, receive, self.send)
 
-    async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-            common = ((b"x-amz-request-id", self.request.request_id.encode()), ID2)
-            message["headers"] = [*message.get("headers", ()), *common, *self._cors_headers()]
-            if self.request.holds_body_back:
-                message["headers"].append((b"connection", b"close"))
-        else:
-            self.bytes_out += len(message.get("body", b""))
-        await self._send(message)
-
-    def _cors_headers(self) -> Headers:
+    def complete(self, own: Iterable[Header]) -> list[Header]:
+        identity = (b"x-amz-request-id", self.request.request_id.encode())
         if self.is_preflight:
-            return ()
-        return self._context.cors.headers(self.request, self._context.store.peek(self.bucket))
+            return [*own, identity, ID2]
+        context = self._context
+        return [*own, identity, ID2, *context.cors.headers(self.request, context.store.peek(self.bucket))]

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from storage_service.app.core.checksums import KINDS, Algorithm, ChecksumType, base64_of
-from storage_service.app.core.digests import digest_small
-from storage_service.app.core.errors import EntityTooLarge, InvalidArgument, InvalidRequest, MalformedXML
+from storage_service.app.core.errors import InvalidArgument, InvalidRequest, MalformedXML
 from storage_service.app.core.objects import Digests, Version
 from storage_service.app.core.pieces import (
     MAX_PART_BYTES,
@@ -27,14 +26,14 @@ from storage_service.app.edge.names import quote_key
 from storage_service.app.edge.respond import Header, send_empty
 from storage_service.app.s3.answers import document, element, quoted, send_xml, timestamp
 from storage_service.app.s3.attributes_in import attributes_of
-from storage_service.app.s3.bodies import Received, receive
+from storage_service.app.s3.bodies import Received, read_document, receive
 from storage_service.app.s3.checksums import (
     HEADERS,
+    NOTHING,
     PREFIX,
     Announced,
     algorithm_named,
     announced,
-    check,
     check_declared,
     checksums_of,
     parse_md5,
@@ -89,9 +88,10 @@ def _chosen_checksum(call: Call) -> tuple[Algorithm | None, ChecksumType | None]
 
 async def upload_part(call: Call) -> None:
     """Raises: NoSuchUpload, InvalidArgument, BadDigest, EntityTooLarge, QuotaExceeded …"""
-    check_declared(call.request, announced(call.request, call.caller.payload.trailers))
+    found = announced(call.request, call.caller.payload.trailers)
+    check_declared(call.request, found)
     ref, number = ref_of(call), _part_number(call)
-    received = receive(call, MAX_PART_BYTES)
+    received = receive(call, MAX_PART_BYTES, found)
     try:
         stored = await call.context.uploads.put_part(ref, number, received.body, _part_options(received))
     finally:
@@ -160,7 +160,8 @@ async def complete_upload(call: Call) -> None:
     """Raises: NoSuchUpload, MalformedXML, InvalidPart, InvalidPartOrder, EntityTooSmall, BadDigest, PreconditionFailed,
     InvalidRequest …"""
     ref = ref_of(call)
-    root = parse_xml(await _read_list(call), "CompleteMultipartUpload")
+    listed = await read_document(call, MOST_LIST_BYTES, _announced_list(call))
+    root = parse_xml(listed, "CompleteMultipartUpload")
     completion = Completion(
         _listed(root),
         call.actor,
@@ -187,21 +188,10 @@ def _result(call: Call, version: Version) -> str:
     return document("CompleteMultipartUploadResult", inner)
 
 
-async def _read_list(call: Call) -> bytes:
-    """The document, its signature compared. `x-amz-checksum-*` speaks of the object here, not of this body."""
-    received = receive(call, MOST_LIST_BYTES, announced=False)
-    try:
-        data = await received.body.read_small(MOST_LIST_BYTES)
-    finally:
-        received.body.close()
-    if data is None:
-        raise EntityTooLarge(f"The list is larger than {MOST_LIST_BYTES} bytes")
-    if not data.strip():
-        raise MalformedXML("The request has no list of parts")
+def _announced_list(call: Call) -> Announced:
+    """Of the document itself: `x-amz-checksum-*` speaks of the object here. Raises: InvalidDigest."""
     md5 = call.request.headers.get(b"content-md5")
-    said = Announced(md5=None if md5 is None else parse_md5(md5))
-    check(said, digest_small(data, received.sha256), {}, call.caller.payload.sha256)
-    return data
+    return NOTHING if md5 is None else Announced(md5=parse_md5(md5))
 
 
 def _listed(root: "Element") -> Sequence[ListedPart]:

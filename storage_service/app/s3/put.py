@@ -20,9 +20,10 @@ MOST_PUT_BYTES = 5 << 30  # larger objects come in parts. Source: AWS "Uploading
 
 async def put_object(call: Call) -> None:
     """Raises: BadDigest, InvalidDigest, PreconditionFailed, ConditionalRequestConflict, EntityTooLarge …"""
-    check_declared(call.request, announced(call.request, call.caller.payload.trailers))
+    found = announced(call.request, call.caller.payload.trailers)
+    check_declared(call.request, found)
     attributes = with_protection(call, attributes_of(call), call.bucket)
-    received = receive(call, MOST_PUT_BYTES)
+    received = receive(call, MOST_PUT_BYTES, found)
     if received.size is None and b"transfer-encoding" not in call.request.headers:
         received.body.close()
         raise MissingContentLength("You must provide the Content-Length HTTP header.")

@@ -2,8 +2,7 @@
 
 import hmac
 import logging
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -24,9 +23,9 @@ from storage_service.app.core.pieces import PartDigests
 from storage_service.app.core.resumable import AppendOptions, Progress
 from storage_service.app.edge.body import Body, body_of
 from storage_service.app.edge.cors import is_preflight
+from storage_service.app.edge.exchange import INTERNAL, Exchange, with_missing
 from storage_service.app.edge.names import http_date
-from storage_service.app.edge.observe import Operation as Counted
-from storage_service.app.edge.request import Message, Receive, Request, Scope, Send
+from storage_service.app.edge.request import Receive, Request, Scope, Send
 from storage_service.app.edge.respond import JSON, NO_STORE, NOSNIFF, Header, send_bytes, send_empty, send_problem
 from storage_service.app.edge.status import status_of
 from storage_service.app.tus.caller import note_of, open_upload
@@ -47,7 +46,7 @@ from storage_service.app.tus.protocol import (
 log = logging.getLogger(__name__)
 
 DOOR = "tus"
-INTERNAL, CHECKSUM_MISMATCH, VERSION_MISMATCH = 500, 460, 412
+CHECKSUM_MISMATCH, VERSION_MISMATCH = 460, 412
 RESUMABLE: Header = (b"tus-resumable", VERSION.encode())
 KNOWN: dict[str, Algorithm] = {"sha1": "SHA1", "sha256": "SHA256", "crc32": "CRC32"}  # and md5, which is always there
 Verb = Callable[[Request, str], Awaitable[None]]
@@ -67,20 +66,10 @@ class TusDoor:
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = time.perf_counter()
-        exchange = Exchange(scope, receive, send, self._context)
-        try:
-            await self._serve(exchange)
-        except Exception as error:  # the last place that can still answer
-            await self._fail(exchange, error)
-        finally:
-            seconds, request = time.perf_counter() - started, exchange.request
-            self._context.metrics.count(
-                exchange.counted, exchange.status or INTERNAL, seconds, request.bytes_in, exchange.bytes_out
-            )
-            del exchange.request  # a cycle: the collector should not have to find it
+        exchange = TusExchange(scope, receive, send, self._context)
+        await exchange.carry_out(self._serve, self._fail, self._context.metrics)
 
-    async def _serve(self, exchange: "Exchange") -> None:
+    async def _serve(self, exchange: "TusExchange") -> None:
         request, context = exchange.request, self._context
         if request.method == "OPTIONS":
             await (context.cors.preflight(request) if is_preflight(request) else self._options(request))
@@ -181,7 +170,7 @@ class TusDoor:
 
     # Errors -----------------------------------------------------------------------------------------------------
 
-    async def _fail(self, exchange: "Exchange", error: Exception) -> None:
+    async def _fail(self, exchange: "TusExchange", error: Exception) -> None:
         request, metrics = exchange.request, self._context.metrics
         error = patient(request, error)
         metrics.error(error.code if isinstance(error, StorageError) else "internal_error")
@@ -198,31 +187,19 @@ class TusDoor:
             await send_problem(request, error)
 
 
-class Exchange:
-    """One request and its answer under way: counts bytes, and adds to the head what all answers bear."""
+class TusExchange(Exchange):
+    """Names itself and the protocol's version. `extra`: what an error says besides."""
 
-    __slots__ = ("_context", "_send", "bytes_out", "counted", "extra", "request", "status")
+    __slots__ = ("_context", "extra")
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, context: Context) -> None:
-        self._send = send
+        super().__init__(scope, receive, send, (DOOR, "other"))
         self._context = context
-        self.bytes_out = 0
-        self.status = 0  # 0 = no answer has begun
-        self.counted: Counted = (DOOR, "other")
         self.extra: tuple[Header, ...] = ()
-        self.request = Request(scope, receive, self.send)
 
-    async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-            own = list(message.get("headers", ()))
-            names = {name for name, _ in own}
-            identity = (b"x-request-id", self.request.request_id.encode())
-            common = (RESUMABLE, identity, NOSNIFF, *self.extra, *self._context.cors.headers(self.request))
-            message["headers"] = [*own, *(header for header in common if header[0] not in names)]
-        else:
-            self.bytes_out += len(message.get("body", b""))
-        await self._send(message)
+    def complete(self, own: Iterable[Header]) -> list[Header]:
+        identity = (b"x-request-id", self.request.request_id.encode())
+        return with_missing(own, (RESUMABLE, identity, NOSNIFF, *self.extra, *self._context.cors.headers(self.request)))
 
 
 def location_of(public_urls: tuple[str, ...], request: Request, upload_id: str) -> str:

@@ -86,7 +86,11 @@ def run_suite(service: Service, checkout: Path, python: str, place: Path) -> dic
     )
     root = parse(report).getroot()
     assert root is not None
-    return {str(case.get("name")): case.find("failure") is None for case in root.iter("testcase")}
+    results: dict[str, bool] = {}
+    for case in root.iter("testcase"):
+        name = str(case.get("name")).partition("[")[0]  # one with parameters passes if all of its cases do
+        results[name] = results.get(name, True) and case.find("failure") is None
+    return results
 
 
 def configuration(service: Service) -> str:

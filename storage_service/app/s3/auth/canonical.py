@@ -9,7 +9,6 @@ from hashlib import sha256
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 Pair = tuple[bytes, bytes]
-RawHeaders = Iterable[tuple[bytes, bytes]]
 
 # Possessive quantifiers: nothing is tried twice, whatever is sent.
 # An escape that must be one: of a byte outside A-Z a-z 0-9 - . _ ~, in capitals.

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from storage_service.app.core.errors import MalformedXML
-from storage_service.app.edge.respond import Header, send_empty
+from storage_service.app.edge.respond import send_empty
 from storage_service.app.s3.context import Call
 
 if TYPE_CHECKING:
@@ -29,10 +29,6 @@ async def drop(call: Call, name: str) -> None:
         await send_empty(call.request.send, 204)
     else:
         await keep(call, name, None, 204)
-
-
-def version_header(version_id: str | None) -> tuple[Header, ...]:
-    return () if version_id is None else ((b"x-amz-version-id", version_id.encode()),)
 
 
 def number(text: str | None, what: str) -> int:
