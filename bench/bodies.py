@@ -33,10 +33,14 @@ def get64m(bench: Bench, round_number: int) -> None:
 def _reading(bench: Bench, name: str, workers: int) -> Iterator[tuple[Server, list[Play]]]:
     """A target with the objects, and the requests that read them."""
     with ExitStack() as stack:
-        server, place = stack.enter_context(bench.fresh("nginx" if name == "nginx" else "ours", workers))
+        server, place = stack.enter_context(
+            bench.fresh("nginx" if name == "nginx" else "ours", workers, behind_nginx=name == "gateway")
+        )
         path = f"/{BUCKET}" if name == "nginx" else f"/files/upload-direct/{BUCKET}"
         token = tokens(place.secret_key, 1)[0]
-        writes = [Play("PUT", f"{path}/{number}", SIZE, (f"Authorization: Bearer {token}",)) for number in range(OBJECTS)]
+        writes = [
+            Play("PUT", f"{path}/{number}", SIZE, (f"Authorization: Bearer {token}",)) for number in range(OBJECTS)
+        ]
         bench.generator.run(server, writes, Drive(2, 120, most=OBJECTS))
         if name != "nginx":
             client_of(server, place).drain(DRAIN_SECONDS)
@@ -52,7 +56,9 @@ def put64m(bench: Bench, round_number: int) -> None:
     md5 = md5_bytes_per_second()
     for name, workers in bench.variants(round_number, ("ours", "nginx")):
         with bench.fresh(name, workers) as (server, place):
-            outcome = bench.generator.run(server, _writes(name, place), Drive(WRITERS, bench.plan.load_seconds, numbered=True))
+            outcome = bench.generator.run(
+                server, _writes(name, place), Drive(WRITERS, bench.plan.load_seconds, numbered=True)
+            )
             bench.add("put64m", round_number, server, **_in_bytes(outcome), md5_bytes_per_second=md5)
 
 

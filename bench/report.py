@@ -8,7 +8,24 @@ from typing import Any
 
 from bench.figures import Figure, Row, figures, select, spread
 
-LOADS = ("put4k_burst", "put4k_sustained", "get4k_public", "commit_wait")
+LOADS = (
+    "put4k_burst",
+    "put4k_sustained",
+    "get4k_public",
+    "commit_wait",
+    "get64m",
+    "put64m",
+    "half_open",
+    "s3_put4k",
+    "s3_get4k",
+    "s3_head4k",
+    "s3_list",
+    "s3_list_prefixes",
+    "s3_mixed",
+    "s3_delete4k",
+    "s3_put64m",
+    "s3_get64m",
+)
 BUSY_SHARE = 0.1  # of the machine: above it neighbours had a say
 SIGNIFICANT = 3
 
@@ -19,6 +36,7 @@ def render(record: Mapping[str, Any]) -> str:
     parts = [
         "# Figures",
         _preface(record),
+        "![Each figure beside what it must reach](figures.svg)",
         render_figures(figures(rows)),
         "## What they are made of",
         _loads(rows, record["machine"]["cores"]),
