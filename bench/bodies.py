@@ -33,7 +33,9 @@ def get64m(bench: Bench, round_number: int) -> None:
 def _reading(bench: Bench, name: str, workers: int) -> Iterator[tuple[Server, list[Play]]]:
     """A target with the objects, and the requests that read them."""
     with ExitStack() as stack:
-        server, place = stack.enter_context(bench.fresh("nginx" if name == "nginx" else "ours", workers))
+        server, place = stack.enter_context(
+            bench.fresh("nginx" if name == "nginx" else "ours", workers, behind_nginx=name == "gateway")
+        )
         path = f"/{BUCKET}" if name == "nginx" else f"/files/upload-direct/{BUCKET}"
         token = tokens(place.secret_key, 1)[0]
         writes = [

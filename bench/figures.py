@@ -95,13 +95,13 @@ def rates(rows: Rows, phase: str, target: str, workers: int) -> list[float]:
     return [row["rate"] for row in select(rows, phase, target, workers)]
 
 
-def ratios(rows: Rows, phase: str, over: str = "bare") -> list[float]:
+def ratios(rows: Rows, phase: str, over: str = "bare", of: str = "ours") -> list[float]:
     """Our rate over another's, round by round, each at its best number of workers."""
-    ours, other = best_workers(rows, phase, "ours"), best_workers(rows, phase, over)
+    ours, other = best_workers(rows, phase, of), best_workers(rows, phase, over)
     if ours is None or other is None:
         return []
     theirs = {row["round"]: row["rate"] for row in select(rows, phase, over, other)}
-    mine = {row["round"]: row["rate"] for row in select(rows, phase, "ours", ours)}
+    mine = {row["round"]: row["rate"] for row in select(rows, phase, of, ours)}
     return [mine[number] / theirs[number] for number in sorted(mine.keys() & theirs.keys())]
 
 
@@ -131,6 +131,11 @@ def wait_ms(rows: Rows, workers: int) -> list[float]:
         row["p99_us"] / 1000 if row.get("commit_p99_ms") is None else row["commit_p99_ms"]
         for row in select(rows, "commit_wait", "ours", workers)
     ]
+
+
+def quotients(rows: Rows, phase: str, name: str, over: str) -> list[float]:
+    """One value of our rows over another of the same rows, at the number of workers that was the fastest."""
+    return [mine / theirs for mine, theirs in zip(at_best(rows, phase, name), at_best(rows, phase, over), strict=True)]
 
 
 def scaled(values: Iterable[float], factor: float) -> list[float]:
@@ -200,6 +205,69 @@ QUESTIONS = (
         "KiB",
         Floor(256, "most"),
         lambda rows: worst(rows, "slow_uploads", "per_upload_kib"),
+    ),
+    Question(
+        "get64m_gateway",
+        "GET 64 MiB, 8 connections, through nginx, over nginx alone",
+        "ratio",
+        Floor(0.90, "least"),
+        lambda rows: ratios(rows, "get64m", "nginx", "gateway"),
+    ),
+    Question(
+        "get64m_direct",
+        "the same without nginx, over nginx alone",
+        "ratio",
+        Floor(0.30, "least"),
+        lambda rows: ratios(rows, "get64m", "nginx"),
+    ),
+    Question(
+        "put64m",
+        "PUT 64 MiB, 4 connections, over the rate at which one core computes MD5",
+        "ratio",
+        Floor(0.70, "least"),
+        lambda rows: quotients(rows, "put64m", "bytes_per_second", "md5_bytes_per_second"),
+    ),
+    Question(
+        "list_page",
+        "page of 1,000 of a million keys, 200 random cursors beside 1,000 PUT/s: Server-Timing p95",
+        "ms",
+        Floor(15, "most"),
+        lambda rows: worst(rows, "list_million", "page_p95_ms"),
+    ),
+    Question(
+        "list_prefixes",
+        "the same over 1,000 prefixes",
+        "ms",
+        Floor(40, "most"),
+        lambda rows: worst(rows, "list_million", "prefixes_p95_ms"),
+    ),
+    Question(
+        "start_clean",
+        "start with a million objects after a clean stop",
+        "s",
+        Floor(3, "most"),
+        lambda rows: worst(rows, "start_million", "clean_seconds"),
+    ),
+    Question(
+        "start_killed",
+        "the same after SIGKILL under load",
+        "s",
+        Floor(3, "most"),
+        lambda rows: worst(rows, "start_million", "killed_seconds"),
+    ),
+    Question(
+        "rebuild",
+        "catalog of a million objects made again from their sidecars",
+        "s",
+        Floor(300, "most"),
+        lambda rows: worst(rows, "rebuild_million", "rebuild_seconds"),
+    ),
+    Question(
+        "half_open",
+        "p99 of 20 clients beside 2,000 half-open connections, over that without",
+        "ratio",
+        Floor(2, "most"),
+        lambda rows: worst(rows, "half_open", "slowdown"),
     ),
     Question(
         "idle_memory",

@@ -30,10 +30,11 @@ DURATION = re.compile(r"dur=([0-9.]+)")
 def list_million(bench: Bench, round_number: int) -> None:
     """Pages of 1,000 keys behind random cursors, and pages over the 1,000 prefixes, while 1,000 PUT/s go on."""
     place = bench.large()
-    with ours(1, place) as server, _writing(server, place):
-        chance = random.Random(round_number)  # noqa: S311 - which pages are read
-        keys = [_ask(server, {"start_after": _key(chance, bench.plan.many)}) for _ in range(CURSORS + WARM_PAGES)]
-        folders = [_ask(server, _folder(chance)) for _ in range(CURSORS + WARM_PAGES)]
+    chance = random.Random(round_number)  # noqa: S311 - which pages are read
+    with ours(1, place) as server:
+        with _writing(server, place):
+            keys = [_ask(server, {"start_after": _key(chance, bench.plan.many)}) for _ in range(CURSORS + WARM_PAGES)]
+            folders = [_ask(server, _folder(chance)) for _ in range(CURSORS + WARM_PAGES)]
         bench.add(
             "list_million",
             round_number,

@@ -18,8 +18,9 @@ from bench.figures import figures
 from bench.load import Generator, LoadFailed
 from bench.machine import describe, is_on_disk
 from bench.phases import PHASES
+from bench.picture import picture
 from bench.processes import DidNotStart
-from bench.report import machine_class, render_figures
+from bench.report import machine_class, render, render_figures
 from bench.rounds import FULL, QUICK, Bench, Row
 from bench.targets import MODE, REPOSITORY
 
@@ -34,6 +35,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="short loads, 10,000 keys")
     parser.add_argument("--phases", default="", help=f"some of {','.join(PHASES)}")
     parser.add_argument("--out", type=Path, help="write the record there (JSON)")
+    parser.add_argument("--page", type=Path, help="a directory: figures.md and figures.svg are written there")
     parser.add_argument("--data", type=Path, help="a directory on the disk to measure")
     parser.add_argument("--s3load", type=Path, required=True, help=argparse.SUPPRESS)
     found = parser.parse_args(words)
@@ -79,6 +81,9 @@ def _measure(options: argparse.Namespace, directory: Path) -> int:
             failures += _phase(bench, name, round_number)
             _write(options.out, record)
     print("\n" + render_figures(figures(bench.rows)))
+    if options.page is not None:
+        (options.page / "figures.md").write_text(render(record))
+        (options.page / "figures.svg").write_text(picture(record))
     return 1 if failures else 0
 
 

@@ -20,7 +20,6 @@ from bench.rounds import (
     key_of,
     puts,
 )
-from bench.s3 import s3
 from bench.slow import slow_uploads
 from bench.streams import tus_beside_put, zip_beside_get
 from bench.targets import BUCKET, Place
@@ -152,7 +151,6 @@ PHASES: dict[str, Phase] = {
     "list_million": list_million,
     "start_million": start_million,
     "rebuild_million": rebuild_million,
-    "s3": s3,
     "zip": zip_beside_get,
     "tus": tus_beside_put,
 }

@@ -8,7 +8,15 @@ from typing import Any
 
 from bench.figures import Figure, Row, figures, select, spread
 
-LOADS = ("put4k_burst", "put4k_sustained", "get4k_public", "commit_wait")
+LOADS = (
+    "put4k_burst",
+    "put4k_sustained",
+    "get4k_public",
+    "commit_wait",
+    "get64m",
+    "put64m",
+    "half_open",
+)
 BUSY_SHARE = 0.1  # of the machine: above it neighbours had a say
 SIGNIFICANT = 3
 
@@ -19,6 +27,7 @@ def render(record: Mapping[str, Any]) -> str:
     parts = [
         "# Figures",
         _preface(record),
+        "![Each figure beside what it must reach](figures.svg)",
         render_figures(figures(rows)),
         "## What they are made of",
         _loads(rows, record["machine"]["cores"]),

@@ -62,14 +62,14 @@ class Bench:
         return found[turn:] + found[:turn]
 
     @contextlib.contextmanager
-    def fresh(self, name: str, workers: int) -> Iterator[tuple[Server, Place]]:
+    def fresh(self, name: str, workers: int, *, behind_nginx: bool = False) -> Iterator[tuple[Server, Place]]:
         """A target with an empty store.
 
         It stays until the end of the run: ext4 does not use the inodes of deleted files again for some
         minutes, and looking past them halves the rate at which files are made.
         """
         self._stores += 1
-        place = Place(self.directory / f"store-{self._stores}", self.directory)
+        place = Place(self.directory / f"store-{self._stores}", self.directory, behind_nginx=behind_nginx)
         self._make_room()
         with self._serving(name, workers, place) as server:
             yield server, place

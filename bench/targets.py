@@ -22,6 +22,7 @@ INHERITED = ("PATH", "HOME", "LANG", "LC_ALL")  # nothing that changes a server'
 MODE = "power-safe"
 OWNER = "owner@example.org"
 BUCKET = "bench"
+S3_KEY = "benchkey"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,8 @@ class Place:
     logs: Path
     secret_key: str = field(default_factory=lambda: secrets.token_hex(32))
     service_key: str = field(default_factory=lambda: secrets.token_hex(32))
+    behind_nginx: bool = False  # it may send files itself
+    s3_secret: str = field(default_factory=lambda: secrets.token_hex(20))
 
 
 def ours(workers: int, place: Place) -> Server:
@@ -45,8 +48,11 @@ def ours(workers: int, place: Place) -> Server:
         "SECRET_KEY": place.secret_key,
         "ANON_KEY": secrets.token_hex(32),
         "STORAGE_SERVICE_API_KEY": place.service_key,
+        "S3_ROOT_ACCESS_KEY": S3_KEY,
+        "S3_ROOT_SECRET_KEY": place.s3_secret,
         "WORKERS": str(workers),
         "DURABILITY": MODE,
+        **({"TRUSTED_PROXIES": "127.0.0.1"} if place.behind_nginx else {}),
     }
     command = [sys.executable, "-m", "storage_service.cli.main", "serve"]
     log = place.logs / f"ours-{workers}.log"
@@ -66,9 +72,8 @@ def bare(workers: int, place: Place) -> Server:
 
 def nginx(workers: int, place: Place) -> Server:
     """nginx alone: files of `place.store` as they lie there, and PUT by its WebDAV module."""
-    return _nginx(
-        "nginx", workers, place, "location / { root %s; dav_methods PUT; create_full_put_path on; }" % place.store
-    )
+    location = f"location / {{ root {place.store}; dav_methods PUT; create_full_put_path on; }}"
+    return _nginx("nginx", workers, place, location)
 
 
 def gateway(workers: int, place: Place, port: int) -> Server:
@@ -95,7 +100,7 @@ def gateway(workers: int, place: Place, port: int) -> Server:
 
 def _nginx(name: str, workers: int, place: Place, location: str) -> Server:
     port, run = free_port(), _run_directory(name, place)
-    content = "server { listen 127.0.0.1:%d; client_max_body_size 0; %s }" % (port, location)
+    content = f"server {{ listen 127.0.0.1:{port}; client_max_body_size 0; {location} }}"
     _write_main(run, workers, content)
     command = ["nginx", "-c", str(run / "nginx.conf"), "-p", str(run)]
     environment = _environment()

@@ -113,6 +113,16 @@ def test_table_of_the_backend_gives_names_types_owners_and_ids(service: Service,
         assert "K%C3%A4te%201.png" in answer.headers["content-disposition"]
 
 
+@pytest.mark.parametrize(
+    "said", ["", "[]", "no JSON", '{"created_at": "yesterday", "is_public": null, "owner_id": null}']
+)
+def test_word_of_selfdb_that_says_nothing_is_taken_as_none(service: Service, said: str) -> None:
+    (make_selfdb(service.data) / ".metadata.json").write_text(said)
+    record = adopt(service)
+    assert record["buckets"]["photos"]["adopted"] == len(BODIES)
+    assert (record["buckets"]["photos"]["owner"], record["buckets"]["photos"]["public"]) == ("@service", False)
+
+
 def test_directory_elsewhere_is_copied_and_left_as_it_was(service: Service, tmp_path: Path) -> None:
     top = make_selfdb(tmp_path / "selfdb")
     before = looks(top)

@@ -47,7 +47,7 @@ from storage_service.app.process.admin import (
     open_store,
 )
 from storage_service.app.process.recover import recover
-from storage_service.app.process.selfdb_tables import Named, Table, read_selfdb, read_table
+from storage_service.app.process.selfdb_tables import Named, Table, made_ms, read_selfdb, read_table
 from storage_service.app.wiring import make_staging, plan_of
 
 ADOPTED = "adopted"  # below the service's own directory: what SelfDB said of buckets that lie in place
@@ -197,14 +197,14 @@ class _Run:
         found = self._find(name)
         if found is not None:
             return found, False
-        made_ms = min(int(float(said.get("created_at") or 0) * 1000), now_ms()) or now_ms()
+        at_ms = min(made_ms(said) or now_ms(), now_ms())
         asked = self._asked.get(name, NewBucket(name))
         owner = str(said.get("owner_id") or asked.owner or SERVICE.subject)
         options = BucketOptions(public=bool(said.get("is_public", asked.public)))
         uuid = next((row.bucket_id for (bucket, _), row in self._table.items() if bucket == name and row.bucket_id), "")
-        change = CreateBucket(name, uuid or new_id(), owner, options, "adopt", made_ms)
+        change = CreateBucket(name, uuid or new_id(), owner, options, "adopt", at_ms)
         if self._wanted.dry_run:
-            return Bucket(0, change.uuid, name, owner, 1, made_ms, made_ms, options), True
+            return Bucket(0, change.uuid, name, owner, 1, at_ms, at_ms, options), True
         rows = self._keeper.catalog.apply([change], lambda sequence: Moment(now_ms(), sequence, self._plan.keeping))
         self._committed(rows, buckets=True)
         found = self._find(name)

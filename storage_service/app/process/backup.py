@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import apsw
 
+from storage_service.app.backends import shared as words
 from storage_service.app.backends.blobs import LocalBlobs
 from storage_service.app.backends.bringing import is_inside
 from storage_service.app.backends.disk import Disk, published
@@ -43,6 +44,8 @@ PLACE, MANIFEST = "backups.json", "backup.json"
 UNFINISHED = ".unfinished-"
 NAME = "%Y-%m-%dT%H-%M-%SZ"
 NICE = 10  # requests come first
+START_SECONDS = 300.0  # for a service that starts
+LOOK_SECONDS = 0.2
 
 Progress = Callable[[int], None]
 
@@ -81,10 +84,17 @@ def backup(wanted: Wanted, progress: Progress) -> dict[str, Any]:
 
 
 def _settle_first(plan: Plan, layout: Layout) -> None:
-    """Without a service: have a catalog that is whole, and as much as possible in files."""
-    if is_served(layout):
-        check_ready(layout)
-        return
+    """Without a service: have a catalog that is whole, and as much as possible in files. One that starts is waited for.
+
+    Raises: Refused.
+    """
+    deadline = time.monotonic() + START_SECONDS
+    while is_served(layout):
+        if Shared(layout.shared)[words.VOLUME] != words.REBUILDING:
+            return
+        if time.monotonic() > deadline:
+            check_ready(layout)
+        time.sleep(LOOK_SECONDS)
     with alone(layout) as shared:
         keeper = recover(plan, shared)
         keeper.catalog.checkpoint()

@@ -37,6 +37,14 @@ def read_selfdb(directory: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def made_ms(said: dict[str, Any]) -> int | None:
+    """When SelfDB made the bucket, in milliseconds since 1970."""
+    try:
+        return int(float(said["created_at"]) * 1000)
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+
+
 def read_table(path: Path) -> Table:
     """Bucket and object name -> what the backend knew.
 
