@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from itertools import count
@@ -27,6 +28,14 @@ SETTINGS = {
 _numbers = count(1)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One after the other: they share a service, and a browser takes a core by itself."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("console"))
+
+
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     place = tmp_path_factory.mktemp("console")
@@ -34,8 +43,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Ends with each module: while its driver runs, no test of this process may have an event loop of its own."""
     program = require_tool("chromium")
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     expect.set_options(timeout=PATIENCE_MS)
@@ -60,17 +70,14 @@ def bucket(api: httpx.Client) -> str:
 
 
 @pytest.fixture(scope="session")
-def signed_in(service: Service, browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The cookies of who has signed in by password."""
+def signed_in(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cookies of a browser in which somebody has signed in by password."""
+    answer = httpx.post(f"{service.url}/console/session", json={"password": PASSWORD}).raise_for_status()
+    (cookie,) = answer.cookies.jar
+    kept = {"name": cookie.name, "value": cookie.value, "domain": "127.0.0.1", "path": "/", "expires": -1}
+    flags = {"httpOnly": True, "secure": False, "sameSite": "Strict"}
     place = tmp_path_factory.mktemp("state") / "state.json"
-    with browser.new_context() as context:
-        page = context.new_page()
-        page.set_default_timeout(PATIENCE_MS)
-        page.goto(f"{service.url}/console/")
-        page.fill("input[name=password]", PASSWORD)
-        page.get_by_role("button", name="Sign in").click()
-        expect(page.get_by_role("heading", name="Buckets", exact=True)).to_be_visible()
-        context.storage_state(path=place)
+    place.write_text(json.dumps({"cookies": [kept | flags], "origins": []}))
     return place
 
 

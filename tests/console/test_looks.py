@@ -79,6 +79,11 @@ def named(place: str, heading: str) -> Callable[[Page, str], None]:
     return show
 
 
+def requests(page: Page, bucket: str) -> None:
+    go(page, "#/requests")  # which never ceases to load
+    expect(page.get_by_role("heading", name="Requests", exact=True)).to_be_visible()
+
+
 def new_bucket(page: Page, bucket: str) -> None:
     named("#/", "Buckets")(page, bucket)
     page.get_by_role("button", name="New bucket").click()
@@ -108,6 +113,7 @@ PLACES: dict[str, Callable[[Page, str], None]] = {
     },
     "keys": named("#/keys", "Access keys"),
     "status": named("#/status", "Status"),
+    "requests": requests,
     "uploads": named("#/uploads", "Unfinished uploads"),
     "configuration": named("#/config", "Configuration"),
 }

@@ -133,7 +133,7 @@ def test_names_for_numbers_are_refused(container: Container, name: str) -> None:
 # Secrets ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["SECRET_KEY", "ANON_KEY", "STORAGE_SERVICE_API_KEY", "MINIO_ROOT_PASSWORD"])
+@pytest.mark.parametrize("name", ["SECRET_KEY", "ANON_KEY", "MINIO_ROOT_PASSWORD", "CONSOLE_PASSWORD"])
 def test_secret_from_a_file(container: Container, name: str) -> None:
     file = container.top / "secret"
     file.write_text("it's a $ecret\n")

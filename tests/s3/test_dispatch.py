@@ -6,7 +6,7 @@ import pytest
 
 from storage_service.app.dispatch import ALIASES, RESERVED, door_of, with_alias
 
-JSON, S3 = "json", "s3"
+JSON, S3, CONSOLE = "json", "s3", "console"
 BROWSER = {"accept": "text/html"}
 V4 = {"authorization": "AWS4-HMAC-SHA256 Credential=x"}
 V2 = {"authorization": "AWS key:signature"}
@@ -31,7 +31,12 @@ def scope(method: str, target: str, headers: dict[str, str] | None = None) -> di
     ("method", "target", "headers", "door"),
     [
         ("GET", "/", {}, JSON),
-        ("GET", "/", BROWSER, JSON),
+        ("GET", "/", BROWSER, CONSOLE),
+        ("HEAD", "/", BROWSER, JSON),
+        ("GET", "/console", {}, CONSOLE),
+        ("GET", "/console/session", {}, CONSOLE),
+        ("GET", "/console/x", V4, S3),
+        ("GET", "/consoles/x", BROWSER, S3),
         ("GET", "/", V4, S3),
         ("GET", "/?X-Amz-Algorithm=AWS4-HMAC-SHA256", {}, S3),
         ("GET", "/photos", {}, S3),
@@ -72,7 +77,7 @@ def test_a_request_goes_to_the_door_it_is_meant_for(
 @pytest.mark.parametrize("segment", sorted(RESERVED))
 def test_a_signed_request_may_use_a_bucket_of_any_name(segment: bytes) -> None:
     path = f"/{segment.decode()}"
-    assert door_of(scope("GET", path)) == JSON
+    assert door_of(scope("GET", path)) != S3
     assert door_of(scope("GET", path, V4)) == S3
 
 

@@ -98,6 +98,35 @@ export async function* lines(answer) {
   if (rest.trim()) yield JSON.parse(rest)
 }
 
+/** Server-sent events of an answer, as objects. EventSource cannot send the header that proves who asks. */
+export async function* events(answer) {
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader()
+  let rest = ""
+  for (;;) {
+    const { value, done } = await reader.read()
+    if (done) return
+    const parts = (rest + value).split("\n\n")
+    rest = parts.pop() ?? ""
+    for (const part of parts) {
+      const data = part.split("\n").filter((line) => line.startsWith("data:")).map((line) => line.slice(5).trim()).join("")
+      if (data) yield JSON.parse(data)
+    }
+  }
+}
+
+/** Tell of every change below a prefix, whoever made it, until `stop`. */
+export async function follow(bucket, prefix, stop, tell) {
+  for (let pause = 1000; !stop.aborted; pause = Math.min(60_000, pause * 2)) {
+    try {
+      const answer = await send("GET", "events", { query: { bucket, prefix }, signal: stop })
+      for await (const event of events(answer)) { pause = 1000; tell(event) }
+    } catch (error) {
+      if (error.status && error.status < 500) return // it may not be followed
+    }
+    await new Promise((resolve) => setTimeout(resolve, pause))
+  }
+}
+
 export async function whoAmI() {
   const found = await get("console/session")
   session.value = found.subject ? found : null

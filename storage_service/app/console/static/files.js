@@ -1,13 +1,14 @@
 // @ts-check
 // The files of a folder: a virtual list or grid, selection, and what can be done with what is selected.
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./vendor/preact.js"
-import { get, place, post, urlOf } from "./api.js"
+import { follow, get, place, post, urlOf } from "./api.js"
 import { askText, bytes, confirm, Empty, Failed, Icon, IconButton, Menu, number, plural, toast, trying, when } from "./ui.js"
 import { connect, filesLink, settingsLink } from "./buckets.js"
 import { Listing } from "./listing.js"
 import { changed, dropped, enqueue } from "./uploads.js"
 
 export const baseName = (key) => key.replace(/\/$/, "").split("/").pop() || key
+const REFRESH_MS = 800 // after a change that others made: many come together
 const parentOf = (prefix) => prefix.replace(/[^/]*\/?$/, "")
 
 const KINDS = [
@@ -47,12 +48,23 @@ export function Files({ bucket, prefix, query, menu }) {
   const go = (changes) => { location.hash = viewLink(bucket, prefix, query, changes) }
 
   useEffect(() => { listing.load(); return () => listing.end() }, [listing])
+  // What was seen stays until what comes in its place is there.
+  const seen = useRef({ listing, view: "" })
+  const viewOf = `${bucket}/${prefix}?${how.search}&${how.sort}&${how.order}`
+  if (!listing.state.value.loading || seen.current.view !== viewOf) seen.current = { listing, view: viewOf }
+  const shown = seen.current.listing
+  useEffect(() => {
+    const stop = new AbortController()
+    let timer = 0
+    follow(bucket, prefix, stop.signal, () => { timer ||= window.setTimeout(() => { timer = 0; setTurn((old) => old + 1) }, REFRESH_MS) })
+    return () => { stop.abort(); clearTimeout(timer) }
+  }, [bucket, prefix])
   useEffect(clear, [bucket, prefix, how.search])
   const uploaded = changed.value
   useEffect(() => { if (uploaded.turn && uploaded.bucket === bucket) setTurn((old) => old + 1) }, [uploaded.turn])
 
   const show = (row) => row.folder ? (location.hash = viewLink(bucket, row.folder, query, { q: null, open: null })) : go({ open: row.key })
-  const actions = makeActions({ bucket, prefix, listing, picked, all, how, reload, clear, go })
+  const actions = makeActions({ bucket, prefix, listing: shown, picked, all, how, reload, clear, go })
   const [over, setOver] = useState(0)
   const drag = {
     onDragEnter: (event) => { event.preventDefault(); setOver((old) => old + 1) },
@@ -60,7 +72,7 @@ export function Files({ bucket, prefix, query, menu }) {
     onDragOver: (event) => event.preventDefault(),
     onDrop: (event) => { event.preventDefault(); setOver(0); trying(async () => enqueue(bucket, prefix, await dropped(event.dataTransfer))) },
   }
-  const count = all ? listing.length : picked.size
+  const count = all ? shown.length : picked.size
 
   return html`<header class="bar">${menu}<h1 class="hidden">Files of ${bucket}</h1>
       <${Crumbs} bucket=${bucket} prefix=${prefix} query=${query} /><span class="grow"></span>
@@ -82,11 +94,11 @@ export function Files({ bucket, prefix, query, menu }) {
     </div>
     <div class="browser">
       <div class=${over > 0 ? "listing dropping" : "listing"} ...${drag}>
-        <${Rows} listing=${listing} view=${view} how=${how} picked=${picked} all=${all} setPicked=${(next) => { setAll(false); setPicked(next) }}
+        <${Rows} listing=${shown} view=${view} how=${how} picked=${picked} all=${all} setPicked=${(next) => { setAll(false); setPicked(next) }}
           setAll=${(on) => { setAll(on); setPicked(new Set()) }} show=${show} opened=${opened} go=${go} actions=${actions} link=${(row) => row.folder
             ? viewLink(bucket, row.folder, query, { q: null, open: null }) : viewLink(bucket, prefix, query, { open: row.key })} up=${() => { if (prefix) location.hash = viewLink(bucket, parentOf(prefix), query, { q: null, open: null }) }} />
-        ${count > 0 && html`<${SelectionBar} count=${count} single=${count === 1 && !all} actions=${actions} clear=${clear} row=${count === 1 && !all ? listing.at(listing.find([...picked][0])) : null} />`}
-        <${StatusLine} listing=${listing} how=${how} />
+        ${count > 0 && html`<${SelectionBar} count=${count} single=${count === 1 && !all} actions=${actions} clear=${clear} row=${count === 1 && !all ? shown.at(shown.find([...picked][0])) : null} />`}
+        <${StatusLine} listing=${shown} how=${how} />
       </div>
       ${opened && html`<${DrawerLater} key=${opened} bucket=${bucket} name=${opened} close=${() => go({ open: null })} reload=${reload} openKey=${(key) => go({ open: key })} />`}
     </div>`
@@ -170,7 +182,7 @@ function Rows({ listing, view, how, picked, all, setPicked, setAll, show, opened
   const [place, setPlace] = useState({ top: 0, height: 600, width: 800 })
   const [focus, setFocus] = useState(0)
   const anchor = useRef(0)
-  const narrow = place.width < 600
+  const narrow = matchMedia("(max-width: 860px)").matches // rows for fingers
   const grid = view === "grid"
   const columns = grid ? Math.max(1, Math.floor((place.width - 2 * CELL.edge + CELL.gap) / (CELL.width + CELL.gap))) : 1
   const step = grid ? CELL.height + CELL.gap : narrow ? 44 : 36
@@ -231,17 +243,36 @@ function Rows({ listing, view, how, picked, all, setPicked, setAll, show, opened
   const frame = useRef(0)
   const onScroll = () => { cancelAnimationFrame(frame.current); frame.current = requestAnimationFrame(() => setPlace((old) => ({ ...old, top: box.current?.scrollTop ?? 0 }))) }
 
+  // A row that is as it was is not drawn again: its node is kept. What it calls is looked up when it calls.
+  const latest = useRef(/** @type {any} */ (null))
+  latest.current = { pick, show, link, actions }
+  const on = useMemo(() => ({
+    pick: (index, event) => latest.current.pick(index, event), show: (row) => latest.current.show(row), link: (row) => latest.current.link(row), of: (row) => latest.current.actions.of(row),
+  }), [])
+  const kept = useRef(/** @type {Map<number, any>} */ (new Map()))
+  const frameOf = `${grid} ${step} ${columns} ${Boolean(how.search)} ${location.hash}`
+  const next = new Map()
   const drawn = []
   for (let index = first * columns; index < Math.min(count, last * columns); index++) {
     const row = listing.at(index)
     const selected = all || (row !== null && picked.has(row.key))
+    const focused = index === focus
+    const before = kept.current.get(index)
+    if (before && row && before.entry === (row.file ?? row.folder) && before.selected === selected && before.focused === focused && before.frameOf === frameOf) {
+      next.set(index, before)
+      drawn.push(before.node)
+      continue
+    }
     const where = grid
       ? { top: `${CELL.edge + Math.floor(index / columns) * step}px`, left: `${CELL.edge + (index % columns) * (CELL.width + CELL.gap)}px`, width: `${CELL.width}px`, height: `${CELL.height}px` }
-      : { top: `${index * step}px` }
+      : { top: `${index * step}px`, height: `${step}px` }
     const Part = grid ? Cell : Line
-    drawn.push(html`<${Part} key=${index} id=${`row-${index}`} index=${index} row=${row} where=${where} selected=${selected} focused=${index === focus}
-      pick=${pick} show=${show} link=${link} actions=${actions} full=${Boolean(how.search)} prefix=${listing.prefix} bucket=${listing.bucket} />`)
+    const node = html`<${Part} key=${index} id=${`row-${index}`} index=${index} row=${row} where=${where} selected=${selected} focused=${focused}
+      on=${on} full=${Boolean(how.search)} prefix=${listing.prefix} bucket=${listing.bucket} />`
+    next.set(index, { node, entry: row && (row.file ?? row.folder), selected, focused, frameOf })
+    drawn.push(node)
   }
+  kept.current = next
   const state = error ? html`<div style="padding:24px"><${Failed} error=${error} again=${actions.reload} /></div>`
     : !loading && !count ? html`<${Empty} icon="folder" title=${how.search ? "Nothing found" : "This folder is empty"}>${how.search ? "No key below here contains that." : "Drop files here, or choose Upload."}</${Empty}>` : null
   return html`
@@ -264,31 +295,31 @@ function Head({ how, go, all, some, setAll, count }) {
 
 const nameOf = (row, full, prefix) => row.folder ? baseName(row.folder) : full ? row.key.slice(prefix.length) : baseName(row.key)
 
-function Line({ id, index, row, where, selected, focused, pick, show, link, actions, full, prefix }) {
+function Line({ id, index, row, where, selected, focused, on, full, prefix }) {
   if (!row) return html`<div class="lines line" style=${where} role="row" aria-rowindex=${index + 1}><span role="gridcell"></span><span role="gridcell"><div class="skeleton"></div></span></div>`
   const file = row.file, kind = file ? kindOf(file) : { icon: "folder", label: "Folder" }
   return html`<div id=${id} class=${`lines line${focused ? " focus" : ""}`} style=${where} role="row" aria-rowindex=${index + 1} aria-selected=${selected}
-      onClick=${(event) => { if (!event.target.closest("a,button,input,.menu")) pick(index, event) }} onDblClick=${() => show(row)}>
-    <span class="pick" role="gridcell"><input type="checkbox" tabindex="-1" aria-label=${`Select ${row.key}`} checked=${selected} onClick=${(event) => pick(index, event)} /></span>
-    <span class="name" role="gridcell"><${Icon} name=${kind.icon} className=${file ? "kind" : "folder"} /><a href=${link(row)} tabindex="-1" title=${row.key}>${nameOf(row, full, prefix)}</a></span>
+      onClick=${(event) => { if (!event.target.closest("a,button,input,.menu")) on.pick(index, event) }} onDblClick=${() => on.show(row)}>
+    <span class="pick" role="gridcell"><input type="checkbox" tabindex="-1" aria-label=${`Select ${row.key}`} checked=${selected} onClick=${(event) => on.pick(index, event)} /></span>
+    <span class="name" role="gridcell"><${Icon} name=${kind.icon} className=${file ? "kind" : "folder"} /><a href=${on.link(row)} tabindex="-1" title=${row.key}>${nameOf(row, full, prefix)}</a></span>
     <span class="num" role="gridcell">${file && bytes(file.size)}</span>
     <span class="at muted" role="gridcell" style="padding-left:24px;white-space:nowrap">${file && when(file.updated_at)}</span>
     <span class="type muted clip" role="gridcell">${kind.label}</span>
-    <span role="gridcell"><${Menu} label=${`Actions of ${nameOf(row, full, prefix)}`} items=${actions.of(row)} /></span></div>`
+    <span role="gridcell"><${Menu} label=${`Actions of ${nameOf(row, full, prefix)}`} items=${() => on.of(row)} /></span></div>`
 }
 
 const THUMB_BYTES = 4 << 20
 
-function Cell({ id, index, row, where, selected, focused, pick, show, link, full, prefix, bucket }) {
+function Cell({ id, index, row, where, selected, focused, on, full, prefix, bucket }) {
   if (!row) return html`<div class="cell" style=${where} role="row" aria-rowindex=${index + 1}><span role="gridcell" class="thumb"></span></div>`
   const file = row.file, kind = file ? kindOf(file) : { icon: "folder", label: "Folder" }
   const shown = file && /^image\/(png|jpe?g|gif|webp|avif|svg|bmp)/.test(file.content_type) && file.size <= THUMB_BYTES
   const source = shown && (file.content_type.includes("svg") ? null : urlOf(`files/view/${place(bucket, file)}`, { version_id: file.version_id }).href)
   return html`<div id=${id} class=${`cell${focused ? " focus" : ""}`} style=${where} role="row" aria-rowindex=${index + 1} aria-selected=${selected}
-      onClick=${(event) => { if (!event.target.closest("a,input")) pick(index, event) }} onDblClick=${() => show(row)}>
+      onClick=${(event) => { if (!event.target.closest("a,input")) on.pick(index, event) }} onDblClick=${() => on.show(row)}>
     <span class="thumb" role="gridcell">${source ? html`<img src=${source} alt="" loading="lazy" decoding="async" />` : html`<${Icon} name=${kind.icon} className=${file ? "" : "folder"} />`}</span>
-    <span class="label" role="gridcell"><input type="checkbox" tabindex="-1" aria-label=${`Select ${row.key}`} checked=${selected} onClick=${(event) => pick(index, event)} />
-      <a href=${link(row)} tabindex="-1" title=${row.key}>${nameOf(row, full, prefix)}</a></span></div>`
+    <span class="label" role="gridcell"><input type="checkbox" tabindex="-1" aria-label=${`Select ${row.key}`} checked=${selected} onClick=${(event) => on.pick(index, event)} />
+      <a href=${on.link(row)} tabindex="-1" title=${row.key}>${nameOf(row, full, prefix)}</a></span></div>`
 }
 
 // Actions ------------------------------------------------------------------------------------------------------------

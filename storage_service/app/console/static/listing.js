@@ -4,7 +4,8 @@ import { signal } from "./vendor/preact.js"
 import { get } from "./api.js"
 
 const FIRST = 1000
-const PAGE = 500
+const PAGE = 200
+const PATIENCE_MS = 60 // who scrolls fast passes by most rows: only where they are then is asked for
 
 /** One view of a folder: its rows by number, folders first. */
 export class Listing {
@@ -19,6 +20,8 @@ export class Listing {
     this.rows = /** @type {Map<number, any>} */ (new Map())
     this.waiting = new Set()
     this.stop = new AbortController()
+    this.range = { from: 0, to: 0 } // the rows that were wanted last
+    this.timer = 0
     /** Grows with every change; `error` says why there is nothing. */
     this.state = signal({ turn: 0, loading: true, error: /** @type {any} */ (null) })
   }
@@ -80,9 +83,14 @@ export class Listing {
     return file ? { file, key: file.path } : null
   }
 
-  /** Make sure that these rows come. */
+  /** Make sure that these rows come, if they are still wanted in a moment. */
   want(from, to) {
     if (this.whole || this.state.value.loading || this.state.value.error) return
+    this.range = { from, to }
+    this.timer ||= window.setTimeout(() => { this.timer = 0; this.fetch(this.range) }, PATIENCE_MS)
+  }
+
+  fetch({ from, to }) {
     const first = Math.max(0, from - this.folders.length), last = Math.min(this.total - 1, to - this.folders.length)
     for (let page = Math.floor(first / PAGE); page * PAGE <= last; page++) {
       if (!this.rows.has(page * PAGE)) this.loadPage(page).catch(() => {})
@@ -101,7 +109,7 @@ export class Listing {
     this.state.value = { turn: this.state.value.turn + 1, loading: false, error: null }
   }
 
-  end() { this.stop.abort() }
+  end() { clearTimeout(this.timer); this.stop.abort() }
 }
 
 const FIELDS = { name: "path", size: "size", created_at: "created_at", type: "content_type" }

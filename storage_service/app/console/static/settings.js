@@ -145,7 +145,7 @@ export function Gauge({ part, label }) {
 /** How much was kept, hour by hour. Nothing while the service has no samples. */
 export function History({ bucket }) {
   const [samples, setSamples] = useState(/** @type {any[]} */ ([]))
-  useEffect(() => { get("usage/history", { bucket }).then((found) => setSamples(found.samples), () => {}) }, [bucket])
+  useEffect(() => { get("api/v1/usage/history", { bucket }).then((found) => setSamples(found.samples), () => {}) }, [bucket])
   if (samples.length < 2) return null
   const first = Date.parse(samples[0].at), span = Date.parse(samples[samples.length - 1].at) - first || 1
   const most = Math.max(...samples.map((one) => one.total_size)) || 1

@@ -194,7 +194,7 @@ export const askText = ({ title, label, value = "", action = "OK", hint = "" }) 
 
 // Smaller parts ------------------------------------------------------------------------------------------------------
 
-/** A button that opens a list of actions. @param {{label: string, icon?: string, text?: string, items: any[], side?: string}} props */
+/** A button that opens a list of actions. @param {{label: string, icon?: string, text?: string, items: any[] | (() => any[]), side?: string}} props */
 export function Menu({ label, icon = "more", text, items, side = "", className = "plain square" }) {
   const [shown, setShown] = useState(false)
   const box = useRef(/** @type {any} */ (null))
@@ -221,7 +221,7 @@ export function Menu({ label, icon = "more", text, items, side = "", className =
     <button type="button" class=${className} aria-label=${text ? undefined : label} title=${text ? undefined : label} aria-haspopup="menu"
       aria-expanded=${shown} onClick=${(event) => { event.stopPropagation(); setShown(!shown) }}><${Icon} name=${icon} />${text}</button>
     ${shown && html`<div class=${`items ${side}`} role="menu" aria-label=${label} onKeyDown=${walk}>
-      ${items.filter(Boolean).map((one) => one.href
+      ${(typeof items === "function" ? items() : items).filter(Boolean).map((one) => one.href
         ? html`<a role="menuitem" href=${one.href} download=${one.download} onClick=${() => setShown(false)}><${Icon} name=${one.icon} />${one.text}</a>`
         : html`<button type="button" role="menuitem" class=${one.danger ? "danger" : ""} onClick=${(event) => { event.stopPropagation(); setShown(false); one.run() }}><${Icon} name=${one.icon} />${one.text}</button>`)}
     </div>`}
