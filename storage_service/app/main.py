@@ -12,30 +12,30 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 
-from storage_service.app.apis.archive import Crcs
 from storage_service.app.apis.cold import create_cold_app
-from storage_service.app.apis.context import Archives, Context, DoorOptions, Names
+from storage_service.app.apis.context import Context, DoorOptions, Names
 from storage_service.app.apis.dispatch import JsonDoor
 from storage_service.app.backends import shared as words
-from storage_service.app.backends.key_lists import StoredLists
 from storage_service.app.backends.selfdb import BackendUsers, backend_client
-from storage_service.app.backends.session_records import StoredSessions
 from storage_service.app.backends.shared import Shared
 from storage_service.app.backends.volume import Layout, VolumeRefused, open_volume
-from storage_service.app.console.assets import load_assets
 from storage_service.app.console.door import ConsoleDoor
-from storage_service.app.console.session import Desk
-from storage_service.app.core.archive_links import ArchiveSigner
 from storage_service.app.core.config import BadSettings, Settings, WeakSecret, check_secret, load
 from storage_service.app.core.errors import ServiceUnavailable, SlowDown
 from storage_service.app.core.feed import Feed
 from storage_service.app.core.links import LinkSigner
-from storage_service.app.core.resumable import Resumables
 from storage_service.app.core.security import Rules
 from storage_service.app.core.sessions import Sessions
 from storage_service.app.dispatch import Door, door_of, with_alias
+from storage_service.app.doors import (
+    make_access,
+    make_archives,
+    make_console_door,
+    make_s3_door,
+    make_sessions,
+    make_tus_door,
+)
 from storage_service.app.draining import on_stop
-from storage_service.app.edge.access import Access
 from storage_service.app.edge.cors import Cors
 from storage_service.app.edge.observe import Metrics
 from storage_service.app.edge.proxies import Proxies
@@ -47,14 +47,12 @@ from storage_service.app.effective import effective
 from storage_service.app.membership import Member
 from storage_service.app.operations import Operations
 from storage_service.app.realtime.door import RealtimeDoor, refuse
-from storage_service.app.s3.context import Context as S3Context
 from storage_service.app.s3.door import S3Door
 from storage_service.app.signatures import Signatures
-from storage_service.app.tus.context import Context as TusContext
 from storage_service.app.tus.door import TusDoor
 from storage_service.app.tus.patience import patient
 from storage_service.app.watching import Watching
-from storage_service.app.wiring import Worker, make_staging, make_verifier, make_worker, plan_of
+from storage_service.app.wiring import Worker, make_staging, make_worker, plan_of
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +61,6 @@ SWITCH_SECONDS = (
 )
 LOOK_SECONDS = 0.02  # between looks while recovery runs
 OPENING_SECONDS = 10.0  # most a request waits for a worker that only has to open its doors
-MOST_ARCHIVES = 16  # under way in one process; each may keep 40 MB
 GC_THRESHOLD = 50_000  # requests make few cycles; collecting often costs about a tenth of the rate
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 PROBES = frozenset({"/health", "/healthz", "/readyz"})
@@ -264,35 +261,6 @@ def _end_if_failed(task: "asyncio.Task[None]") -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def make_archives(settings: Settings) -> Archives:
-    lists = StoredLists(Layout(settings.storage_path))
-    return Archives(ArchiveSigner(settings.secrets), lists, Crcs(), asyncio.Semaphore(MOST_ARCHIVES))
-
-
-def make_access(settings: Settings, users: BackendUsers | None, sessions: Sessions) -> Access:
-    anon, service = settings.anon_key, settings.storage_service_api_key
-    return Access(
-        make_verifier(settings),
-        anon.get_secret_value() if anon else None,
-        service.get_secret_value() if service else None,
-        users.lookup if users else None,
-        sessions,
-    )
-
-
-def make_sessions(settings: Settings, shared: Shared, signatures: Signatures) -> Sessions:
-    records = StoredSessions(Layout(settings.storage_path), shared)
-    return Sessions(records, signatures.keys, int(settings.console_session_hours * 3_600_000))
-
-
-async def make_console_door(
-    settings: Settings, context: Context, sessions: Sessions, signatures: Signatures
-) -> ConsoleDoor:
-    password = settings.console_password
-    desk = Desk(context.access, sessions, signatures.keys, password.get_secret_value() if password else None)
-    return ConsoleDoor(await asyncio.to_thread(load_assets), desk, context.metrics)
-
-
 def behind_proxies(app: App, settings: Settings) -> App:
     """The app, believing TRUSTED_PROXIES: who the client is, and that they can send files themselves."""
     proxies = Proxies(settings.trusted_proxies)
@@ -302,39 +270,6 @@ def behind_proxies(app: App, settings: Settings) -> App:
         return app(scope, receive, send)
 
     return enter
-
-
-def make_s3_door(settings: Settings, worker: Worker, metrics: Metrics, signatures: Signatures) -> S3Door:
-    return S3Door(
-        S3Context(
-            store=worker.store,
-            uploads=worker.uploads,
-            authenticator=signatures.authenticator,
-            rules=Rules(settings.private_read),
-            metrics=metrics,
-            cors=Cors(settings.cors_origins),
-            region=settings.s3_region or "us-east-1",
-            domains=settings.vhost_domains,
-            public_url=settings.storage_service_public_url,
-        )
-    )
-
-
-def make_tus_door(settings: Settings, worker: Worker, context: Context) -> TusDoor:
-    return TusDoor(
-        TusContext(
-            store=worker.store,
-            uploads=worker.uploads,
-            resumables=Resumables(worker.uploads),
-            access=context.access,
-            links=context.links,
-            rules=context.rules,
-            metrics=context.metrics,
-            cors=Cors(settings.cors_origins),
-            public_urls=(settings.storage_service_public_url, *settings.public_urls),
-            max_bytes=settings.max_object_bytes,
-        )
-    )
 
 
 def listening_host(settings: Settings) -> str:

@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
 
 
 @origin_app.command("set")
-def set_(
+def set_(  # nosec B107
     bucket: Bucket,
     address: Annotated[str, typer.Argument(metavar="URL", help="The old server's S3 address.")],
     place: Annotated[str, typer.Option("--from", metavar="BUCKET[/PREFIX]", help="There; the same bucket.")] = "",

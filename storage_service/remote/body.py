@@ -15,7 +15,7 @@ Ask = Callable[[Mapping[str, str]], http.client.HTTPResponse]  # with further he
 
 def pause(attempt: int) -> None:
     """Longer each time, and not for all at once."""
-    time.sleep(min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2**attempt) * random.uniform(0.5, 1.0))  # noqa: S311
+    time.sleep(min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2**attempt) * random.uniform(0.5, 1.0))  # noqa: S311 # nosec B311
 
 
 class Body:
