@@ -128,3 +128,16 @@ async def test_settings_say_what_is_and_no_secret(client: httpx.AsyncClient) -> 
     assert (found["SECRET_KEY"]["value"], found["CONSOLE_PASSWORD"]["value"]) == ("set", "")
     assert SECRET_KEY not in answer.text
     assert SERVICE_KEY not in answer.text
+
+
+@pytest.mark.parametrize("odd", ["1" + "0" * 30, '"\\ud819"'], ids=["number of 31 digits", "half a character"])
+async def test_policy_that_json_elsewhere_does_not_know_is_a_fault_of_the_request(
+    client: httpx.AsyncClient, private: Bucket, odd: str
+) -> None:
+    """Found by schemathesis: it was answered 500."""
+    headers = OWN | {"content-type": "application/json"}
+    place = f"/api/v1/buckets/{private.name}"
+    asked = f'{{"action": "read_object", "key": "a", "policy": {{"Version": {odd}}}}}'
+    assert (await client.post(f"{place}/access", content=asked, headers=headers)).status_code == 422
+    given = f'{{"policy": {{"Version": {odd}}}}}'
+    assert (await client.patch(f"{place}/configuration", content=given, headers=headers)).status_code == 422

@@ -95,10 +95,14 @@ def body_of(key: str) -> bytes:
     return b"the body of " + key.encode()
 
 
-def test_every_key_is_an_object_of_its_own(service: Service, client: httpx.Client) -> None:
+def store_all(service: Service, client: httpx.Client) -> None:
     for key in KEYS:
         stored = client.put(address(service, "upload-direct", key), content=body_of(key))
-        assert stored.status_code == 201, (key, stored.text)
+        assert stored.status_code in {200, 201}, (key, stored.text)
+
+
+def test_every_key_is_an_object_of_its_own(service: Service, client: httpx.Client) -> None:
+    store_all(service, client)
     for key in KEYS:
         assert client.get(address(service, "download", key)).content == body_of(key), key
     listed = client.get(f"/files/list/{BUCKET}").raise_for_status().json()
@@ -106,6 +110,7 @@ def test_every_key_is_an_object_of_its_own(service: Service, client: httpx.Clien
 
 
 def test_nothing_outside_the_bucket_was_read_or_changed(service: Service, client: httpx.Client) -> None:
+    store_all(service, client)
     assert service.run("settle", "--wait").returncode == 0
     place = service.data.parent
     assert ((place / "canary").read_bytes(), (service.data / "canary").read_bytes()) == (CANARY, CANARY)
@@ -116,6 +121,7 @@ def test_nothing_outside_the_bucket_was_read_or_changed(service: Service, client
 
 
 def test_copy_and_move_take_them_too(service: Service, client: httpx.Client) -> None:
+    store_all(service, client)
     for key in KEYS:
         source, target = {"bucket": BUCKET, "key": key}, {"bucket": OTHER, "key": key}
         for verb in ("copy", "move"):
@@ -132,6 +138,7 @@ def test_planted_link_leads_nowhere(service: Service, client: httpx.Client, tmp_
     """A link among the names of the view, where an object's directory would be."""
     outside = tmp_path / "outside"
     outside.mkdir()
+    assert service.run("settle", "--wait").returncode == 0  # the bucket's directory is there
     (service.data / OTHER / name).symlink_to(outside)
     client.put(f"/files/upload-direct/{OTHER}/{name}/inside", content=b"inside").raise_for_status()
     assert service.run("settle", "--wait").returncode == 0

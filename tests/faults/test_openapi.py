@@ -30,6 +30,7 @@ PROMISES = (
     "response_headers_conformance",
     "response_schema_conformance",
 )
+STREAMS = frozenset({"/events", "/api/v1/requests/live"})  # they go on for as long as somebody listens
 CREDENTIALS = {"authorization": f"Bearer {SERVICE_KEY}"}
 
 
@@ -76,7 +77,9 @@ def cases_of(operation: Any) -> st.SearchStrategy[Any]:
 def try_out(operation: Any, client: httpx.Client, examples: int) -> None:
     """Raises: the checks' failures, with the request that shows them."""
     load_all_checks()
-    promises = [CHECKS.get_one(name) for name in PROMISES]
+    # OpenAPI 3.1 knows a stream as text; schemathesis takes the schema for one of its events.
+    left_out = {"response_schema_conformance"} if operation.path in STREAMS else set()
+    promises = [CHECKS.get_one(name) for name in PROMISES if name not in left_out]
     destroys = operation.method.upper() == "DELETE" or operation.path in {"/files/move", "/files/delete"}
 
     @settings(
@@ -93,6 +96,8 @@ def try_out(operation: Any, client: httpx.Client, examples: int) -> None:
         if odds:
             name_what_is_there(case.path_parameters)
             name_what_is_there(case.body)
+        if operation.path in STREAMS:
+            case.query = {**(case.query or {}), "follow": "false"}
         answer = case.call(headers=CREDENTIALS, timeout=SLOW_SECONDS)
         case.validate_response(answer, checks=promises)
 
@@ -121,8 +126,4 @@ def test_every_operation_keeps_what_the_description_promises(
             broken[operation.label] = f"{type(fault).__name__}: {fault}"[:2_000]
     assert not broken, "\n\n".join(f"{label}: {fault}" for label, fault in broken.items())
     assert len(service.pids("worker")) == 1
-
-
-def test_log_says_nothing_of_faults(service: Service) -> None:
-    """Runs after the requests above: what was answered as a fault of ours stands there."""
     assert "Traceback" not in Path(service.log).read_text(errors="replace")

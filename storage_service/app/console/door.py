@@ -1,5 +1,6 @@
 """The console's paths as one plain ASGI app."""
 
+import hmac
 import logging
 import time
 
@@ -117,7 +118,8 @@ class ConsoleDoor:
 
     async def _sign_out(self, request: Request) -> None:
         token = _token(request)
-        if token and request.headers.get(b"x-csrf-token", b"") != csrf_of(token).encode():
+        said = request.headers.get(b"x-csrf-token", b"")
+        if token and not hmac.compare_digest(said, csrf_of(token).encode()):
             raise Unauthenticated(INVALID_CREDENTIALS)
         if token:
             await self._desk.sessions.end(token)

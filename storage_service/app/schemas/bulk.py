@@ -57,7 +57,7 @@ class BulkLine(Wire):
     finished: bool
 
 
-class UploadOut(Wire):
+class UnfinishedUploadOut(Wire):
     """An upload that is not finished. `size`: bytes that have come; `length`: announced, null where that is unknown."""
 
     id: str
@@ -70,6 +70,6 @@ class UploadOut(Wire):
     expires_at: datetime
 
 
-class UploadsOut(Wire):
-    uploads: list[UploadOut]
+class UnfinishedUploadsOut(Wire):
+    uploads: list[UnfinishedUploadOut]
     cursor: str | None

@@ -24,6 +24,16 @@ def _one_wildcard(value: str) -> str:
     return value
 
 
+def _storable(value: dict[str, Any]) -> dict[str, Any]:
+    """Python reads numbers of any size, and halves of characters; JSON elsewhere does not."""
+    try:
+        orjson.dumps(value)
+    except TypeError as error:  # orjson's error is one
+        raise ValueError(f"cannot be stored: {error}") from None
+    return value
+
+
+PolicyIn = Annotated[dict[str, Any], AfterValidator(_storable)]
 Printable = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[!-~ ]+$")]
 Wild = Annotated[Printable, AfterValidator(_one_wildcard)]
 Plain = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[!-)+-~ ]+$")]
@@ -100,7 +110,7 @@ class LifecycleRule(Wire):
 class ConfigurationIn(Wire):
     """What is left out stays; null takes it away."""
 
-    policy: dict[str, Any] | None = Field(None, description="As S3's bucket policy.", json_schema_extra=no_default)
+    policy: PolicyIn | None = Field(None, description="As S3's bucket policy.", json_schema_extra=no_default)
     cors: list[CorsRule] | None = Field(None, max_length=MAX_CORS_RULES, json_schema_extra=no_default)
     lifecycle: list[LifecycleRule] | None = Field(None, max_length=MAX_LIFECYCLE_RULES, json_schema_extra=no_default)
     tags: dict[TagName, TagValue] | None = Field(None, max_length=MAX_BUCKET_TAGS, json_schema_extra=no_default)
@@ -179,7 +189,7 @@ class AccessQuestion(Wire):
     user: Name | None = Field(None, description="An id of the user; null: somebody without any credential.")
     action: AskableAction = "read_object"
     key: str = Field("", max_length=1024, description="Of the file; of a list its prefix.")
-    policy: dict[str, Any] | None = Field(None, description="Ask as if this were the bucket's policy.")
+    policy: PolicyIn | None = Field(None, description="Ask as if this were the bucket's policy.")
 
 
 class AccessAnswer(Wire):

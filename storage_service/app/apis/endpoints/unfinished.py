@@ -12,7 +12,7 @@ from storage_service.app.apis.resolve import allow
 from storage_service.app.core.objects import Bucket, Upload
 from storage_service.app.core.pieces import UploadsQuery
 from storage_service.app.edge.names import iso
-from storage_service.app.schemas.bulk import UploadsOut
+from storage_service.app.schemas.bulk import UnfinishedUploadsOut
 
 PAGE = 1000
 BETWEEN = "\0"  # of key and id in a cursor: no key holds it
@@ -24,7 +24,7 @@ router = APIRouter(route_class=DoorRoute, strict_content_type=False, tags=["file
     "/api/v1/uploads/{bucket}",
     operation_id="uploads.list",
     summary="Uploads that are not finished",
-    response_model=UploadsOut,
+    response_model=UnfinishedUploadsOut,
     responses=problems(400, 401, 403, 404, 422),
 )
 @allow("delete_object")
