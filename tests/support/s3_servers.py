@@ -17,6 +17,7 @@ import pytest
 
 from storage_service.providers import S3StorageProvider
 from storage_service.providers.s3_client import S3Config
+from tests.support.service import Service
 from tests.support.tools import require_tool
 
 START_SECONDS = 60.0
@@ -38,6 +39,15 @@ def moto_server(logs: Path) -> Iterator[S3Endpoint]:
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     with _running(command, logs / "moto.log", port):
         yield S3Endpoint(f"http://127.0.0.1:{port}", "moto-access-key", "moto-secret-key")
+
+
+@contextmanager
+def own_server(logs: Path) -> Iterator[S3Endpoint]:
+    """This service, by its S3 door."""
+    access_key, secret_key = "own-access-key", "own-secret-key-of-the-tests"
+    settings = {"S3_ROOT_ACCESS_KEY": access_key, "S3_ROOT_SECRET_KEY": secret_key, "DURABILITY": "scratch"}
+    with Service(logs / "data", logs, environment=settings) as service:
+        yield S3Endpoint(service.url, access_key, secret_key)
 
 
 @contextmanager
@@ -69,6 +79,7 @@ def new_bucket(endpoint: S3Endpoint) -> S3StorageProvider:
 
 SERVERS: dict[str, Callable[[Path], AbstractContextManager[S3Endpoint]]] = {
     "moto": moto_server,
+    "own": own_server,
     "versitygw": versitygw_server,
 }
 if os.environ.get("S3_TEST_ENDPOINT_URL"):
