@@ -3,6 +3,7 @@
 Everything a start refuses is refused here, with one line that names path, owner and the fix.
 """
 
+import contextlib
 import errno
 import fcntl
 import json
@@ -159,6 +160,8 @@ def _make_writable(layout: Layout) -> None:
             raise  # a full disk is served, deletes make room; but not without a byte for what a start writes
     finally:
         probe.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # while there is room for a name: what frees room must not need any
+        layout.garbage_lock.touch(0o600)
 
 
 def _not_writable(root: Path, error: OSError) -> str:
