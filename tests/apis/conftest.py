@@ -1,9 +1,10 @@
 """The real service in this process: one for all tests of this room, a bucket of its own for each test."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,9 @@ def service_patch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def service(service_patch: Path) -> AsyncIterator[Service]:
     app = Service()
-    async with running(app):
+    async with AsyncExitStack() as stack:
+        with contextlib.chdir(service_patch.parent):  # where no developer's `.env` is
+            await stack.enter_async_context(running(app))
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
             deadline = time.monotonic() + READY_SECONDS
