@@ -72,7 +72,7 @@ def test_session_that_ended_elsewhere_says_so_and_the_page_goes_on_after_signing
     stranger.get_by_role("link", name="Access keys").click()
     expect(stranger.get_by_text("Your session has ended")).to_be_visible()
     submit(stranger, "Password", password=PASSWORD)
-    expect(stranger.get_by_role("heading", name="Access keys")).to_be_visible()
+    expect(stranger.get_by_role("heading", name="Access keys", exact=True)).to_be_visible()
 
 
 # By hand --------------------------------------------------------------------------------------------------------------
