@@ -2,7 +2,7 @@
 
 import hmac
 import logging
-import time
+from collections.abc import Iterable
 
 from storage_service.app.console.assets import Asset, Assets
 from storage_service.app.console.session import Desk, SignIn, cookie, record_of
@@ -17,17 +17,18 @@ from storage_service.app.core.security import INVALID_CREDENTIALS
 from storage_service.app.core.sessions import csrf_of
 from storage_service.app.edge.access import credentials_of
 from storage_service.app.edge.body import read_whole
-from storage_service.app.edge.observe import Metrics
-from storage_service.app.edge.request import Message, Receive, Request, Scope, Send
+from storage_service.app.edge.exchange import INTERNAL, Exchange, with_missing
+from storage_service.app.edge.observe import Metrics, Operation
+from storage_service.app.edge.request import Receive, Request, Scope, Send
 from storage_service.app.edge.respond import NO_STORE, NOSNIFF, Header, send_bytes, send_empty, send_json, send_problem
 from storage_service.app.edge.status import status_of
 
 log = logging.getLogger(__name__)
 
 DOOR = "console"
+PAGE: Operation = (DOOR, "page")
 ROOT, SESSION = "/console/", "/console/session"
 MAX_SAID_BYTES = 16 * 1024
-INTERNAL = 500
 # Everything comes from this service. Pictures of previews are made in the page (`blob:`, `data:`); frames show
 # documents that hold their own, closed policy. Nothing is evaluated, nobody may frame the page.
 POLICY = (
@@ -55,22 +56,13 @@ class ConsoleDoor:
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = time.perf_counter()
-        counting = _Counting(send)
-        request = Request(scope, receive, counting.send)
-        operation = "session" if request.raw_path == SESSION.encode() else "page"
-        try:
-            await self._serve(request)
-        except Exception as error:  # the last place that can still answer
-            await self._fail(request, counting, error)
-        finally:
-            seconds = time.perf_counter() - started
-            status = counting.status or INTERNAL
-            self._metrics.count((DOOR, operation), status, seconds, request.bytes_in, counting.bytes_out)
+        await ConsoleExchange(scope, receive, send, PAGE).carry_out(self._serve, self._fail, self._metrics)
 
-    async def _serve(self, request: Request) -> None:
+    async def _serve(self, exchange: "ConsoleExchange") -> None:
+        request = exchange.request
         path = request.path
         if path == SESSION:
+            exchange.counted = (DOOR, "session")
             await self._session(request)
         elif request.method not in {"GET", "HEAD"}:
             raise MethodNotAllowed(f"{request.method} is not allowed here")
@@ -125,33 +117,22 @@ class ConsoleDoor:
             await self._desk.sessions.end(token)
         await send_empty(request.send, 204, (cookie(request, "", 0),))
 
-    async def _fail(self, request: Request, counting: "_Counting", error: Exception) -> None:
+    async def _fail(self, exchange: "ConsoleExchange", error: Exception) -> None:
+        request = exchange.request
         self._metrics.error(error.code if isinstance(error, StorageError) else "internal_error")
         if status_of(error) == INTERNAL:
             log.error("request %s failed", request.request_id, exc_info=error)
-        if not counting.status:
+        if not exchange.status:
             await send_problem(request, error)
 
 
-class _Counting:
-    """A send that remembers what it sent."""
+class ConsoleExchange(Exchange):
+    """Whatever it answers, no browser guesses its type."""
 
-    __slots__ = ("_send", "bytes_out", "status")
+    __slots__ = ()
 
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self.bytes_out = 0
-        self.status = 0  # 0 = no answer has begun
-
-    async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-            names = {name for name, _ in message.get("headers", ())}
-            if NOSNIFF[0] not in names:
-                message["headers"] = [*message.get("headers", ()), NOSNIFF]
-        else:
-            self.bytes_out += len(message.get("body", b""))
-        await self._send(message)
+    def complete(self, own: Iterable[Header]) -> list[Header]:
+        return with_missing(own, (NOSNIFF,))
 
 
 def _token(request: Request) -> str:
