@@ -9,13 +9,14 @@ Needs the npm client, with whatever registry it is set to. Only here: neither se
 
 import argparse
 import gzip
-import hashlib
 import json
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+
+from vendored import differences, digests, report
 
 LICENCES = {"Apache-2.0", "MIT", "MPL-2.0"}  # what may be shipped with this project
 SHIPPED = Path(__file__).parents[1] / "storage_service" / "app" / "console" / "static" / "vendor"
@@ -47,7 +48,7 @@ def main() -> int:
     given = parser.parse_args()
     lock: dict[str, Any] = json.loads(LOCK.read_text()) if LOCK.exists() else {}
     if given.check:
-        return report(differences(lock))
+        return report(differences(lock, files()))
     versions = {} if given.latest or not lock else {name: one["version"] for name, one in lock["packages"].items()}
     found = fetch(versions)
     if versions and found != lock:
@@ -72,7 +73,7 @@ def fetch(versions: dict[str, str]) -> dict[str, Any]:
         (TESTED / AXE).write_bytes(gzip.compress(axe, 9, mtime=0))
         packages = {name: described(root, name) for name in (*PACKAGES, BUNDLER)}
         (SHIPPED / "LICENCES.txt").write_text("\n".join(licence(root, name) for name in PACKAGES if name != "axe-core"))
-    return {"packages": packages, "sha256": {name: digest(path) for name, path in files().items()}}
+    return {"packages": packages, "sha256": digests(files())}
 
 
 def bundle(root: Path, name: str, source: str) -> None:
@@ -106,27 +107,6 @@ def licence(root: Path, name: str) -> str:
 
 def files() -> dict[str, Path]:
     return {**{name: SHIPPED / name for name in MODULES}, AXE: TESTED / AXE}
-
-
-def digest(path: Path) -> str:
-    """SHA-256 of the content; of a packed file unpacked, since zlib versions pack differently."""
-    data = path.read_bytes()
-    return hashlib.sha256(gzip.decompress(data) if path.suffix == ".gz" else data).hexdigest()
-
-
-def differences(lock: dict[str, Any]) -> list[str]:
-    """Files that are not as the lock file has them, or that it does not know."""
-    said: dict[str, str] = lock.get("sha256", {})
-    missing = [f"{name} is not locked" for name in files() if name not in said]
-    found = files()
-    changed = [f"{name} differs" for name, sha in said.items() if name not in found or digest(found[name]) != sha]
-    return missing + changed
-
-
-def report(faults: list[str]) -> int:
-    for fault in faults:
-        print(fault, file=sys.stderr)
-    return 1 if faults else 0
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ Needs the npm client, with whatever registry it is set to.
 
 import argparse
 import gzip
-import hashlib
 import json
 import subprocess
 import sys
@@ -17,6 +16,8 @@ import tarfile
 import tempfile
 from pathlib import Path
 from typing import Any
+
+from vendored import differences, digests, report
 
 PACKAGE = "swagger-ui-dist"
 LICENCES = {"Apache-2.0", "MIT"}  # what may be shipped with this project
@@ -31,6 +32,7 @@ FILES = {
     "NOTICE": "swagger-ui.NOTICE.txt",
     "swagger-ui-bundle.js.LICENSE.txt": "swagger-ui-bundle.LICENSE.txt",
 }
+PLACES = {name: STATIC / name for name in FILES.values()}
 
 
 def main() -> int:
@@ -40,7 +42,7 @@ def main() -> int:
     given = parser.parse_args()
     lock: dict[str, Any] = json.loads(LOCK.read_text()) if LOCK.exists() else {}
     if given.check:
-        return report(differences(lock))
+        return report(differences(lock, PLACES))
     version = "latest" if given.latest or not lock else str(lock["version"])
     found = fetch(version)
     if version != "latest" and found != lock:
@@ -65,7 +67,7 @@ def fetch(version: str) -> dict[str, Any]:
         "version": manifest["version"],
         "licence": manifest["license"],
         "integrity": packed["integrity"],
-        "sha256": {target: digest(target) for target in FILES.values()},
+        "sha256": digests(PLACES),
     }
 
 
@@ -79,26 +81,6 @@ def member(archive: tarfile.TarFile, name: str) -> bytes:
 def pack(target: str, data: bytes) -> bytes:
     # Without a time the same version gives the same bytes.
     return gzip.compress(data, 9, mtime=0) if target.endswith(".gz") else data
-
-
-def digest(target: str) -> str:
-    """SHA-256 of the content; of a packed file unpacked, since zlib versions pack differently."""
-    data = (STATIC / target).read_bytes()
-    return hashlib.sha256(gzip.decompress(data) if target.endswith(".gz") else data).hexdigest()
-
-
-def differences(lock: dict[str, Any]) -> list[str]:
-    """Files that are not as the lock file has them, or that it does not know."""
-    said: dict[str, str] = lock.get("sha256", {})
-    missing = [f"{name} is not locked" for name in FILES.values() if name not in said]
-    changed = [f"{name} differs" for name in said if not (STATIC / name).exists() or digest(name) != said[name]]
-    return missing + changed
-
-
-def report(faults: list[str]) -> int:
-    for fault in faults:
-        print(fault, file=sys.stderr)
-    return 1 if faults else 0
 
 
 if __name__ == "__main__":

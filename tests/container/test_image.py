@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from tests.container.image import DOCKERFILE, Image, build, first_process, instructions, is_in_context, stop
+from tests.support.ready import wait_until_ready
 from tests.support.service import REPOSITORY, SECRET_KEY, _processes_of
 from tests.support.tools import require_root, require_tool
 
@@ -75,18 +76,6 @@ def slow_upload(url: str, place: str) -> Iterator[Callable[[], int]]:
 
     yield finish
     connection.close()
-
-
-def wait_until_ready(url: str) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            if httpx.get(f"{url}/readyz").status_code == httpx.codes.OK:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.1)
-    raise TimeoutError(url)
 
 
 @pytest.mark.full

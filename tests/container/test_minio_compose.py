@@ -11,7 +11,6 @@ import shlex
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +23,7 @@ from botocore.exceptions import ClientError
 from ruamel.yaml import YAML
 
 from tests.container.entrypoint import Container
+from tests.support.ready import wait_until_ready
 from tests.support.service import REPOSITORY
 from tests.support.tools import require_tool
 
@@ -85,18 +85,6 @@ def client_of(node: Node, access_key: str, secret: str) -> Any:
     )
 
 
-def wait_until_live(node: Node) -> None:
-    deadline = time.monotonic() + READY_SECONDS
-    while time.monotonic() < deadline:
-        try:
-            if httpx.get(f"http://127.0.0.1:{node.port}/minio/health/ready").status_code == httpx.codes.OK:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.05)
-    raise TimeoutError("the node does not become ready")
-
-
 def check_health(node: Node) -> int:
     """The exit code of the file's own check, as an engine runs it: with the container's variables and programs."""
     path = f"{REPOSITORY / 'deploy'}:{Path(sys.executable).parent}:{os.environ['PATH']}"
@@ -120,7 +108,7 @@ def test_file_starts_with_its_own_words(
         require_tool("curl")
         assert check_health(node) != 0  # nothing answers yet
     start_entrypoint(container.top, node.words, **node.settings)
-    wait_until_live(node)
+    wait_until_ready(f"http://127.0.0.1:{node.port}", READY_SECONDS, "/minio/health/ready")
     if node.check:
         assert check_health(node) == 0
     s3 = client_of(node, *pair)

@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.support.ready import wait_until_ready
 from tests.support.service import ANON_KEY, REPOSITORY, SECRET_KEY, Process, _processes_of
 
 pytestmark = pytest.mark.ci
@@ -51,18 +52,6 @@ def uvicorn(
         process.wait()
 
 
-def wait_until_ready(url: str) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        try:
-            if httpx.get(f"{url}/readyz").status_code == httpx.codes.OK:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.05)
-    raise TimeoutError(url)
-
-
 def jobs_of(process: subprocess.Popen[bytes]) -> list[Process]:
     return [found for found in _processes_of(process.pid) if "process.jobs" in found.command]
 
@@ -79,7 +68,7 @@ def test_uvicorn_starts_serves_settles_and_leaves_no_process(tmp_path: Path, for
     cwd, arguments = FORMS[form]
     data = tmp_path / "data"
     with uvicorn(cwd, arguments, data, STORAGE_BUCKETS="first:public") as (process, url):
-        wait_until_ready(url)
+        wait_until_ready(url, 30)
         assert len(jobs_of(process)) == 1
         headers = {"apikey": ANON_KEY}
         for number in range(10):
@@ -98,7 +87,7 @@ def test_uvicorn_starts_serves_settles_and_leaves_no_process(tmp_path: Path, for
 def test_jobs_process_is_replaced_when_it_dies(tmp_path: Path) -> None:
     cwd, arguments = FORMS["two workers"]
     with uvicorn(cwd, arguments, tmp_path / "data") as (process, url):
-        wait_until_ready(url)
+        wait_until_ready(url, 30)
         (jobs,) = jobs_of(process)
         os.kill(jobs.pid, signal.SIGKILL)
         deadline = time.monotonic() + 15
@@ -112,7 +101,7 @@ def test_second_uvicorn_on_the_same_directory_is_refused(tmp_path: Path) -> None
     cwd, arguments = FORMS["one worker"]
     data = tmp_path / "data"
     with uvicorn(cwd, arguments, data) as (_, url):
-        wait_until_ready(url)
+        wait_until_ready(url, 30)
         other = tmp_path / "other"
         with uvicorn(cwd, arguments, other, STORAGE_PATH=str(data)) as (second, _):
             assert second.wait(30) != 0
