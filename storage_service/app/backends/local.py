@@ -37,6 +37,9 @@ class OpenFile:
         self._lock = threading.Lock()
         self._open = True
 
+    def fileno(self) -> int:
+        return self._fd
+
     def read(self, offset: int, size: int) -> bytes:
         with self._lock:
             return self._disk.read(self._fd, size, offset) if self._open else b""

@@ -34,6 +34,9 @@ class OpenFile(Protocol):
     size: int
     location: str | None  # its path below the store's directory; None where the bytes are not there as they are
 
+    def fileno(self) -> int:
+        """The descriptor, valid until `close`; for one whose `location` is not None."""
+
     def read(self, offset: int, size: int) -> bytes: ...
     def close(self) -> None: ...
 

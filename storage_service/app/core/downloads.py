@@ -41,6 +41,11 @@ class Download:
         """Where the bytes lie as they are, below the store's directory; None where there is no such file."""
         return None if self._file is None else self._file.location
 
+    @property
+    def file(self) -> OpenFile | None:
+        """The open file, for whom reads it before this is closed; None where the bytes are in memory."""
+        return self._file
+
     async def chunks(self, span: Span) -> AsyncGenerator[bytes, None]:
         """The span's bytes, in pieces of at most 1 MiB."""
         if self.body is not None:

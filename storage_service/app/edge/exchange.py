@@ -36,7 +36,7 @@ class Exchange:
                 headers.append(CLOSE)
             message["headers"] = headers
         else:
-            self.bytes_out += len(message.get("body", b""))
+            self.bytes_out += len(message.get("body", b"")) + message.get("count", 0)  # a piece of a file
         await self._send(message)
 
     async def carry_out(

@@ -5,10 +5,13 @@ checked once for good, and all values in one go. Two writes cost the server a sy
 wake-up. What is not plain (no length, a closing connection, a full buffer) stays uvicorn's.
 """
 
+import asyncio
 from collections.abc import Awaitable, Generator, Iterable
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HEADER_RE, STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+
+from storage_service.app.process.zero_copy import EXTENSION, Outlet, can_take_files, drained
 
 CONTROLS = bytes([*range(9), *range(10, 32), 127])  # no header value may hold them; a tab may stand
 MOST_NAMES = 1024  # kept; user metadata brings names of its own
@@ -31,11 +34,14 @@ class Cycle(RequestResponseCycle):
     """One request and its answer. The head of a plain one waits for the first bytes of the body."""
 
     head = b""
+    connection: "Protocol"
 
     def send(self, message: Any) -> Awaitable[None]:  # type: ignore[override] # awaited by all who call it
         """Raises: RuntimeError, as uvicorn's, of a header that would end its line."""
         if self.head:
             return self._send_first(message)
+        if message["type"] == EXTENSION:
+            return self._send_file(message)
         if self.response_started or self.disconnected or self.flow.write_paused:
             return super().send(message)
         headers = [*self.default_headers, *message.get("headers", ())]
@@ -57,6 +63,8 @@ class Cycle(RequestResponseCycle):
 
     def _send_first(self, message: Any) -> Awaitable[None]:
         """Head and body together, where that is all and small; else one after the other."""
+        if message["type"] == EXTENSION:
+            return self._send_file(message)
         head, self.head = self.head, b""
         body = message.get("body", b"")
         whole = len(body) == self.expected_content_length and not message.get("more_body", False)
@@ -69,12 +77,51 @@ class Cycle(RequestResponseCycle):
         self.on_response()
         return DONE
 
+    async def _send_file(self, message: Any) -> None:
+        """A piece of a file. Raises: RuntimeError where it does not belong, EOFError, OSError of the disk."""
+        count, head = message["count"], self.head
+        if self.disconnected:
+            return
+        if count > self.expected_content_length or self.response_complete or self.chunked_encoding:
+            raise RuntimeError("A piece of a file stands only where a Content-Length has room for it")
+        await drained(self.transport, self.flow)
+        self.head = b""
+        if not await self.connection.send_file(head, message["file"].fileno(), message["offset"], count):
+            self.disconnected = True
+            return
+        self.expected_content_length -= count
+        if not message.get("more_body", False):
+            await super().send({"type": "http.response.body", "body": b"", "more_body": False})
+
 
 class Protocol(HttpToolsProtocol):
     """One connection: `http=` of uvicorn.Config."""
 
+    _outlet: Outlet | None = None
+    _extensions: dict[str, dict[object, object]]
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
+        super().connection_made(transport)
+        self._extensions = {EXTENSION: {}} if can_take_files(transport) else {}
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self._outlet is not None:
+            self._outlet.leave()
+
+    async def send_file(self, head: bytes, file: int, offset: int, count: int) -> bool:
+        """Past the transport, which must hold nothing. False if the client has left."""
+        outlet = self._outlet = Outlet(self.transport)
+        try:
+            return await outlet.send(head, file, offset, count)
+        finally:
+            self._outlet = None
+            outlet.close()
+
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         cycle.__class__ = Cycle  # made deep inside of a method that we do not repeat
+        cycle.connection = self  # type: ignore[attr-defined] # a Cycle by now
+        cycle.scope["extensions"] = self._extensions
         super()._start_asgi_task(cycle, app)
 
 

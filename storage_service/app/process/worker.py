@@ -10,6 +10,7 @@ from typing import Any, Final, cast
 import uvicorn
 
 from storage_service.app.core.config import load
+from storage_service.app.process.accepting import Server
 from storage_service.app.process.agreement import DRAIN_SECONDS, SOCKETS_VARIABLE
 from storage_service.app.process.heads import Protocol
 from storage_service.app.process.system import die_with_parent
@@ -49,7 +50,8 @@ def main() -> int:
         ssl_context_factory=None if context is None else lambda *_: context,
     )
     listeners = [socket.socket(fileno=int(number)) for number in os.environ[SOCKETS_VARIABLE].split(",")]
-    uvicorn.Server(config).run(sockets=listeners)
+    server = uvicorn.Server(config) if settings.workers == 1 else Server(config)
+    server.run(sockets=listeners)
     return 0
 
 
