@@ -17,6 +17,7 @@ from storage_service.app.apis.archive import Archive, ArchiveStream, Crcs
 from storage_service.app.apis.zip_format import EARLY_BYTES
 from storage_service.app.core import archives as archives_module
 from storage_service.app.core.archives import Selection, pin
+from storage_service.app.core.downloads import Piece
 from storage_service.app.core.errors import InvalidArgument, NoSuchKey, NoSuchVersion
 from storage_service.app.core.objects import Bucket, Span
 from storage_service.app.core.storage import DeleteOptions
@@ -60,7 +61,11 @@ async def make(stack: Stack, bucket: Bucket, prefix: str = "", keys: tuple[str, 
 
 async def read(stack: Stack, archive: Archive, span: Span | None = None, crcs: Crcs | None = None) -> bytes:
     stream = ArchiveStream(archive, span or Span(0, archive.size), stack.store, crcs or Crcs())
-    return b"".join([chunk async for chunk in stream.chunks()])
+    return b"".join([data async for row in stream.chunks() for chunk in row for data in await bytes_of(chunk)])
+
+
+async def bytes_of(chunk: bytes | Piece) -> list[bytes]:
+    return [chunk] if isinstance(chunk, bytes) else [data async for data in chunk.download.chunks(chunk.span)]
 
 
 def unzipped(body: bytes) -> dict[str, bytes]:

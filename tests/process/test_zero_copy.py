@@ -51,7 +51,7 @@ def start(size: int) -> dict[str, Any]:
 
 
 def piece(descriptor: int, offset: int, count: int, *, more: bool = False) -> dict[str, Any]:
-    return {"type": EXTENSION, "file": File(descriptor), "offset": offset, "count": count, "more_body": more}
+    return {"type": EXTENSION, "parts": [(File(descriptor), offset, count)], "more_body": more}
 
 
 def answering(*messages: dict[str, Any], ended: list[str] | None = None) -> App:
@@ -127,6 +127,14 @@ def test_pieces_and_bytes_keep_their_order(runner: asyncio.Runner, descriptor: i
     )
     answer = runner.run(converse(answering(*messages), asking(LAST, pause=0.1)))
     assert body_of(answer) == b"ab" + CONTENT[5:1005] + large + CONTENT[1000:2_001_000]
+
+
+def test_row_of_parts_keeps_its_order(runner: asyncio.Runner, descriptor: int) -> None:
+    large, file = bytes(5_000_000), File(descriptor)
+    parts = [b"ab", (file, 5, 1000), b"", (file, 9, 0), large, (file, 0, SIZE), b"end"]
+    messages = (start(2 + 1000 + len(large) + SIZE + 3), {"type": EXTENSION, "parts": parts, "more_body": False})
+    answer = runner.run(converse(answering(*messages), asking(LAST, pause=0.1)))
+    assert body_of(answer) == b"ab" + CONTENT[5:1005] + large + CONTENT + b"end"
 
 
 def test_answers_to_pipelined_requests_keep_their_order(runner: asyncio.Runner, descriptor: int) -> None:

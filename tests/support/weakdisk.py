@@ -136,6 +136,11 @@ class WeakDisk(Disk):
         self._count()
         return self._open[fd].data[offset : offset + size]
 
+    def read_into(self, fd: int, buffer: memoryview, offset: int) -> int:
+        found = self.read(fd, len(buffer), offset)
+        buffer[: len(found)] = found
+        return len(found)
+
     def read_cached(self, path: str, size: int, mtime_ns: int | None) -> bytes | None:
         return None
 

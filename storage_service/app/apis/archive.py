@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 from array import array
 from bisect import bisect_right
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from itertools import accumulate
 
@@ -26,15 +26,18 @@ from storage_service.app.apis.zip_format import (
     local_header,
 )
 from storage_service.app.apis.zip_names import names_of
+from storage_service.app.core.downloads import Download, Piece, pieces_of
 from storage_service.app.core.objects import Bucket, Pinned, Span
 from storage_service.app.core.storage import ObjectStore
-from storage_service.app.edge.tasks import end, quiet
+from storage_service.app.edge.tasks import quiet
 
 FORMAT = b"zip 1"  # changes with any byte of an archive's form: ranges of two forms must not be joined
-AHEAD_BYTES = 3 << 19  # of small files, read before they are needed; more do not stay in a processor's cache
-AHEAD_FILES = 64
+ROW_BYTES = 4 << 20  # of small files that are read, and sent, together
+ROW_FILES = 64
 RECORDS_AT_ONCE = 256  # of the directory
 MOST_CRCS = 200_000  # remembered by a worker, about 20 MiB
+
+Chunk = bytes | Piece
 
 
 class Crcs:
@@ -43,13 +46,16 @@ class Crcs:
     def __init__(self) -> None:
         self._known: dict[str, int] = {}
 
-    def get(self, version_id: str) -> int | None:
-        return self._known.get(version_id)
+    def of(self, pinned: Pinned) -> int | None:
+        """The one it was stored with, or that has been found since."""
+        return self._known.get(pinned.version_id) if pinned.crc32 is None else pinned.crc32
 
-    def keep(self, version_id: str, crc: int) -> int:
+    def keep(self, pinned: Pinned, crc: int) -> int:
+        if pinned.crc32 is not None:
+            return crc
         if len(self._known) >= MOST_CRCS:
             del self._known[next(iter(self._known))]
-        self._known[version_id] = crc
+        self._known[pinned.version_id] = crc
         return crc
 
 
@@ -82,6 +88,31 @@ def _whole_bytes(entry: Entry) -> int:
     return local_bytes(entry) + entry.size + descriptor_bytes(entry)
 
 
+def _size_of(chunk: Chunk) -> int:
+    return chunk.size if isinstance(chunk, Piece) else len(chunk)
+
+
+def _within(span: Span, at: int, row: Iterable[Chunk]) -> Iterator[Chunk]:
+    """What of a row that begins at `at` lies in the span."""
+    for chunk in row:
+        first, last = max(0, span.start - at), max(0, span.end - at)
+        at += _size_of(chunk)
+        piece = chunk.cut(first, last) if isinstance(chunk, Piece) else chunk[first:last]
+        if _size_of(piece):
+            yield piece
+
+
+def _close_all(asked: "Iterable[asyncio.Future[tuple[Download, int]]]") -> None:
+    """Also those that are still coming."""
+    for one in asked:
+        one.add_done_callback(_close)
+
+
+def _close(done: "asyncio.Future[tuple[Download, int]]") -> None:
+    if not done.cancelled() and done.exception() is None:
+        done.result()[0].close()
+
+
 class ArchiveStream:
     """One span of an archive under way."""
 
@@ -91,22 +122,21 @@ class ArchiveStream:
         self._store = store
         self._crcs = crcs
         self._first = max(0, bisect_right(archive.offsets, span.start) - 1)
-        self._ahead: dict[int, asyncio.Future[bytes]] = {}
-        self._next_ahead = self._first
-        self._ahead_bytes = 0
+        self._coming: list[asyncio.Future[tuple[Download, int]]] = []
 
-    async def chunks(self) -> AsyncGenerator[bytes, None]:
-        """The span's bytes, in pieces of at most 1 MiB. Raises: NoSuchVersion, DamagedObject."""
-        start, end = self._span
+    async def chunks(self) -> AsyncGenerator[list[Chunk], None]:
+        """The span's bytes, some at a time; pieces of files stay open until the next are asked for.
+
+        Raises: NoSuchVersion, DamagedObject.
+        """
         async with aclosing(self._pieces()) as pieces:
-            async for offset, data in pieces:
-                piece = data[max(0, start - offset) : max(0, end - offset)]
-                if piece:
-                    yield piece
-                if offset + len(data) >= end:
+            async for at, row in pieces:
+                if some := list(_within(self._span, at, row)):
+                    yield some
+                if at + sum(map(_size_of, row)) >= self._span.end:
                     return
 
-    async def _pieces(self) -> AsyncGenerator[tuple[int, bytes], None]:
+    async def _pieces(self) -> AsyncGenerator[tuple[int, list[Chunk]], None]:
         """Offsets and bytes in a row, those before the span at most in the same piece."""
         archive = self._archive
         learning: asyncio.Future[None] | None = None
@@ -125,112 +155,108 @@ class ArchiveStream:
         finally:
             if learning is not None:
                 learning.cancel()
-            for waiting in self._ahead.values():
-                waiting.cancel()
+            _close_all(self._coming)
 
     # Files ----------------------------------------------------------------------------------------------------------
 
-    async def _files(self) -> AsyncGenerator[tuple[int, bytes], None]:
-        archive = self._archive
-        for index in range(self._first, len(archive.entries)):
-            entry, offset = archive.entries[index], archive.offsets[index]
-            start = offset + local_bytes(entry)
-            if entry.is_late:
-                yield offset, local_header(entry, 0)
-                async with aclosing(self._late(index, start)) as pieces:
-                    async for piece in pieces:
-                        yield piece
+    async def _files(self) -> AsyncGenerator[tuple[int, list[Chunk]], None]:
+        entries, index = self._archive.entries, self._first
+        while index < len(entries):
+            if entries[index].is_late:
+                async with aclosing(self._late(index)) as rows:
+                    async for row in rows:
+                        yield row
+                index += 1
                 continue
-            body = await self._read(index)
-            crc = self._crcs.keep(archive.pinned[index].version_id, crc32(body))
-            yield offset, local_header(entry, crc)
-            yield start, body
+            group = self._coming or self._ask(index)
+            self._coming = self._ask(index + len(group))  # while these are sent
+            try:
+                found = [await one for one in group]
+                yield self._archive.offsets[index], list(self._early(index, found))
+            finally:
+                _close_all(group)
+            index += len(group)
 
-    def _read(self, index: int) -> "asyncio.Future[bytes]":
-        """A small file; those behind it are asked for too."""
-        entries = self._archive.entries
-        self._next_ahead = max(self._next_ahead, index)
-        while self._next_ahead < len(entries) and len(self._ahead) < AHEAD_FILES:
-            at, entry = self._next_ahead, entries[self._next_ahead]
-            if entry.is_late or (self._ahead and self._ahead_bytes + entry.size > AHEAD_BYTES):
-                break
-            self._ahead[at] = quiet(self._store.read_pinned(self._archive.bucket, self._archive.pinned[at]))
-            self._ahead_bytes += entry.size
-            self._next_ahead += 1
-        self._ahead_bytes -= entries[index].size
-        return self._ahead.pop(index)
+    def _ask(self, index: int) -> "list[asyncio.Future[tuple[Download, int]]]":
+        """The small files from here on, and their CRCs: as many as are sent in a row."""
+        entries, pinned = self._archive.entries, self._archive.pinned
+        asked: list[asyncio.Future[tuple[Download, int]]] = []
+        size = 0
+        while index < len(entries) and not entries[index].is_late and size < ROW_BYTES and len(asked) < ROW_FILES:
+            asked.append(quiet(self._store.open_with_crc32(self._archive.bucket, pinned[index], crc32)))
+            size += entries[index].size
+            index += 1
+        return asked
 
-    async def _late(self, index: int, start: int) -> AsyncGenerator[tuple[int, bytes], None]:
-        """Data and descriptor of a large file, from where the span begins in it."""
-        pinned, entry = self._archive.pinned[index], self._archive.entries[index]
-        begin = at = min(max(0, self._span.start - start), entry.size)
-        known = self._crcs.get(pinned.version_id)
-        before: asyncio.Future[int] | None = None
-        if begin and known is None and self._span.end > start + entry.size:
-            before = quiet(asyncio.ensure_future(self._crc_of(pinned, Span(0, begin))))
+    def _early(self, index: int, found: Iterable[tuple[Download, int]]) -> Iterator[Chunk]:
+        """Small files with their heads."""
+        for at, (download, crc) in enumerate(found, index):
+            entry = self._archive.entries[at]
+            yield local_header(entry, self._crcs.keep(self._archive.pinned[at], crc))
+            yield Piece(download, Span(0, entry.size)) if download.body is None else download.body
+
+    async def _late(self, index: int) -> AsyncGenerator[tuple[int, list[Chunk]], None]:
+        """A large file with head and descriptor, from where the span begins in it. Each piece is read for its CRC while
+        it is sent."""
+        pinned, entry, offset = self._archive.pinned[index], self._archive.entries[index], self._archive.offsets[index]
+        yield offset, [local_header(entry, 0)]
+        start = offset + local_bytes(entry)
+        begin = min(max(0, self._span.start - start), entry.size)
+        known = self._crcs.of(pinned)
+        is_wanted = known is None and self._span.end > start + entry.size
+        before = quiet(asyncio.ensure_future(self._crc_of(pinned, begin))) if begin and is_wanted else None
+        download = await self._store.open_pinned(self._archive.bucket, pinned)
         try:
             crc = 0
-            async with aclosing(self._data(pinned, Span(begin, entry.size))) as chunks:
-                async for chunk in chunks:
-                    crc = crc32(chunk, crc)
-                    yield start + at, chunk
-                    at += len(chunk)
+            for piece in pieces_of(download, Span(begin, entry.size)):
+                coming = quiet(download.fold(piece.span, crc32, crc)) if is_wanted else None
+                yield start + piece.span.start, [piece]
+                crc = crc if coming is None else await coming
             if before is not None:
                 crc = crc32_combine(await before, crc, entry.size - begin)
-            if known is None:
-                known = self._crcs.keep(pinned.version_id, crc)
-            yield start + entry.size, descriptor(entry, known)
+            if is_wanted:
+                known = self._crcs.keep(pinned, crc)
+            yield start + entry.size, [descriptor(entry, known or 0)]
         finally:
             if before is not None:
                 before.cancel()
-
-    async def _data(self, pinned: Pinned, span: Span) -> AsyncGenerator[bytes, None]:
-        """A file's bytes; the next piece is read while one is sent."""
-        download = await self._store.open_pinned(self._archive.bucket, pinned)
-        try:
-            async with aclosing(download.chunks(span)) as chunks:
-                coming = asyncio.ensure_future(anext(chunks, None))
-                try:
-                    while (chunk := await coming) is not None:
-                        coming = asyncio.ensure_future(anext(chunks, None))
-                        yield chunk
-                finally:
-                    await end(coming)
-        finally:
             download.close()
 
     # CRCs and the directory -----------------------------------------------------------------------------------------
 
-    async def _crc_of(self, pinned: Pinned, span: Span) -> int:
-        crc = 0
-        async with aclosing(self._data(pinned, span)) as chunks:
-            async for chunk in chunks:
-                crc = crc32(chunk, crc)
+    async def _crc_of(self, pinned: Pinned, size: int) -> int:
+        """Of a file's first bytes."""
+        crc, download = 0, await self._store.open_pinned(self._archive.bucket, pinned)
+        try:
+            for piece in pieces_of(download, Span(0, size)):
+                crc = await download.fold(piece.span, crc32, crc)
+        finally:
+            download.close()
         return crc
 
     async def _learn_earlier(self) -> None:
         """The CRCs of files before the span: the directory repeats them."""
         last = self._first if self._span.start < self._archive.directory else len(self._archive.pinned)
         for pinned in self._archive.pinned[:last]:
-            if self._crcs.get(pinned.version_id) is None:
-                self._crcs.keep(pinned.version_id, await self._crc_of(pinned, Span(0, pinned.size)))
+            if self._crcs.of(pinned) is None:
+                self._crcs.keep(pinned, await self._crc_of(pinned, pinned.size))
 
-    async def _directory(self) -> AsyncGenerator[tuple[int, bytes], None]:
+    async def _directory(self) -> AsyncGenerator[tuple[int, list[Chunk]], None]:
         archive, at = self._archive, self._archive.directory
         for first in range(0, len(archive.entries), RECORDS_AT_ONCE):
             block = b"".join([await self._record(index) for index in range(first, self._until(first))])
             if at + len(block) > self._span.start:
-                yield at, block
+                yield at, [block]
             at += len(block)
             await asyncio.sleep(0)  # others wait for the loop
-        yield at, end_records(len(archive.entries), at - archive.directory, archive.directory)
+        yield at, [end_records(len(archive.entries), at - archive.directory, archive.directory)]
 
     def _until(self, first: int) -> int:
         return min(first + RECORDS_AT_ONCE, len(self._archive.entries))
 
     async def _record(self, index: int) -> bytes:
         pinned = self._archive.pinned[index]
-        crc = self._crcs.get(pinned.version_id)
+        crc = self._crcs.of(pinned)
         if crc is None:  # forgotten since: of more files than are remembered
-            crc = self._crcs.keep(pinned.version_id, await self._crc_of(pinned, Span(0, pinned.size)))
+            crc = self._crcs.keep(pinned, await self._crc_of(pinned, pinned.size))
         return central_record(self._archive.entries[index], crc, self._archive.offsets[index])

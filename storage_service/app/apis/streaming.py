@@ -7,7 +7,9 @@ from contextlib import aclosing
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from storage_service.app.edge.deliver import until_left
+from storage_service.app.core.downloads import Piece
+from storage_service.app.core.errors import DamagedObject
+from storage_service.app.edge.deliver import messages_of, until_left
 from storage_service.app.edge.streams import EVENT_STREAM, HEADERS, pump
 
 
@@ -31,7 +33,11 @@ class ByteStream(Response):
     """Bytes of a known length, as they come; `done` is called once, whatever happens. A HEAD gets the head alone."""
 
     def __init__(
-        self, status: int, headers: Mapping[str, str], chunks: AsyncGenerator[bytes, None], done: Callable[[], object]
+        self,
+        status: int,
+        headers: Mapping[str, str],
+        chunks: AsyncGenerator[list[bytes | Piece], None],
+        done: Callable[[], object],
     ) -> None:
         self._chunks = chunks
         self._done = done
@@ -42,19 +48,22 @@ class ByteStream(Response):
         try:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             if scope["method"] != "HEAD":
-                await self._stream(receive, send)
+                await self._stream(scope, receive, send)
             await send({"type": "http.response.body", "body": b""})
         finally:
             self._done()
 
-    async def _stream(self, receive: Receive, send: Send) -> None:
+    async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Reads on only while the client is there."""
         leaving = asyncio.ensure_future(until_left(receive))
         try:
             async with aclosing(self._chunks) as chunks:
-                async for chunk in chunks:
-                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
-                    if leaving.done():
-                        return
+                async for some in chunks:
+                    async for message in messages_of(scope, some, more=True):
+                        await send(message)
+                        if leaving.done():
+                            return
+        except EOFError:
+            raise DamagedObject("The stored bytes end early") from None
         finally:
             leaving.cancel()

@@ -55,6 +55,9 @@ class Disk:
     def read(self, fd: int, size: int, offset: int) -> bytes:
         return os.pread(fd, size, offset)
 
+    def read_into(self, fd: int, buffer: memoryview, offset: int) -> int:
+        return os.preadv(fd, [buffer], offset)
+
     def read_cached(self, path: str, size: int, mtime_ns: int | None) -> bytes | None:
         """All of a file that has this size and time, if that takes no disk; None: read it the ordinary way."""
         return read_cached(path, size, mtime_ns)

@@ -44,6 +44,10 @@ class OpenFile:
         with self._lock:
             return self._disk.read(self._fd, size, offset) if self._open else b""
 
+    def read_into(self, buffer: memoryview, offset: int) -> int:
+        with self._lock:
+            return self._disk.read_into(self._fd, buffer, offset) if self._open else 0
+
     def close(self) -> None:
         with self._lock:
             if self._open:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from storage_service.app.core.errors import InvalidArgument, NoSuchKey
 from storage_service.app.core.objects import Bucket, ListQuery, Pinned, Version
+from storage_service.app.core.sidecar import digests_of
 from storage_service.app.core.storage import ObjectStore
 
 MOST_FILES = 100_000  # of one archive: what it holds is kept in memory, about 400 bytes a file
@@ -29,13 +30,18 @@ async def pin(store: ObjectStore, bucket: Bucket, selection: Selection, admit: A
     found: dict[str, Pinned] = {}
     async for version in _selected(store, bucket, selection):
         admit(version)
-        found[version.key] = Pinned(version.key, version.version_id, version.size, version.mtime_ns, version.at_ms)
+        found[version.key] = _pinned(version)
         if len(found) > MOST_FILES:
             raise InvalidArgument(f"An archive holds at most {MOST_FILES} files", bucket=bucket.name)
     if not found:
         words = f"No file in bucket '{bucket.name}' has a key that begins with '{selection.prefix}'"
         raise NoSuchKey(words, bucket=bucket.name, key=selection.prefix)
     return [found[key] for key in sorted(found)]
+
+
+def _pinned(version: Version) -> Pinned:
+    key, size, crc32 = version.key, version.size, digests_of(version).crc32
+    return Pinned(key, version.version_id, size, version.mtime_ns, version.at_ms, crc32)
 
 
 async def _selected(store: ObjectStore, bucket: Bucket, selection: Selection) -> AsyncIterator[Version]:

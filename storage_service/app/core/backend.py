@@ -38,6 +38,9 @@ class OpenFile(Protocol):
         """The descriptor, valid until `close`; for one whose `location` is not None."""
 
     def read(self, offset: int, size: int) -> bytes: ...
+    def read_into(self, buffer: memoryview, offset: int) -> int:
+        """How many bytes were there; 0 at the end."""
+
     def close(self) -> None: ...
 
 

@@ -4,7 +4,7 @@ import base64
 import hashlib
 from dataclasses import dataclass
 
-from awscrt.checksums import crc64nvme
+from awscrt.checksums import crc32, crc64nvme
 
 from storage_service.app.core.checksums import KINDS, Algorithm, checksum
 from storage_service.app.core.errors import BadDigest
@@ -28,7 +28,7 @@ class Hasher:
     `update` of a large chunk lets other threads run, so it may be called in one.
     """
 
-    __slots__ = ("_algorithm", "_chosen", "_crc", "_md5", "_sha256")
+    __slots__ = ("_algorithm", "_chosen", "_crc", "_crc32", "_md5", "_sha256")
 
     def __init__(self, *, sha256: bool = True, algorithm: Algorithm | None = None) -> None:
         """`algorithm`: one more checksum, of the writer's choice."""
@@ -36,11 +36,12 @@ class Hasher:
         self._chosen = None if algorithm is None else KINDS[algorithm].begin()
         self._md5 = hashlib.md5(usedforsecurity=False)  # the ETag; not a proof against forgery
         self._sha256 = hashlib.sha256() if sha256 else None
-        self._crc = 0
+        self._crc = self._crc32 = 0
 
     def update(self, chunk: bytes) -> None:
         self._md5.update(chunk)
         self._crc = crc64nvme(chunk, self._crc)
+        self._crc32 = crc32(chunk, self._crc32)
         if self._sha256 is not None:
             self._sha256.update(chunk)
         if self._chosen is not None:
@@ -49,7 +50,7 @@ class Hasher:
     def finish(self) -> Digests:
         """Of all chunks so far; more may follow."""
         sha256 = None if self._sha256 is None else self._sha256.hexdigest()
-        digests = Digests(self._md5.hexdigest(), render_crc64nvme(self._crc), sha256)
+        digests = Digests(self._md5.hexdigest(), render_crc64nvme(self._crc), sha256, crc32=self._crc32)
         if self._algorithm is None or self._chosen is None:
             return digests
         return digests._replace(checksums={self._algorithm: base64.b64encode(self._chosen.digest()).decode()})
@@ -67,7 +68,8 @@ def digest_small(body: bytes, sha256: bool = True, algorithm: Algorithm | None =
         md5.update(piece)
         if sha is not None:
             sha.update(piece)
-    digests = Digests(md5.hexdigest(), render_crc64nvme(crc64nvme(body)), None if sha is None else sha.hexdigest())
+    hexdigest = None if sha is None else sha.hexdigest()
+    digests = Digests(md5.hexdigest(), render_crc64nvme(crc64nvme(body)), hexdigest, crc32=crc32(body))
     if algorithm is None:
         return digests
     return digests._replace(checksums={algorithm: base64.b64encode(checksum(algorithm, body)).decode()})

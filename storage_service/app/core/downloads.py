@@ -1,6 +1,8 @@
 """Reading one version: pinned, whole, checked. No torn reads and no locks: blobs never change."""
 
-from collections.abc import AsyncGenerator, Callable
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, Callable, Iterator
 from typing import NamedTuple, TypeVar
 
 from storage_service.app.core.backend import Blobs, Catalog, OpenFile
@@ -13,8 +15,22 @@ SMALL_BYTES = 64 << 10  # read at once with the row; above that the file is stre
 CHUNK_BYTES = 1 << 20
 TRIES = 3  # a row read just before its version was replaced and removed is read again
 
+PIECE_BYTES = 8 << 20
+FOLDED_BYTES = 256 << 10  # at once: what is hashed is still in the processor's cache
+
 Precheck = Callable[[Version], None]
+Fold = Callable[[memoryview, int], int]  # as zlib.crc32
 Result = TypeVar("Result")
+
+
+class _Buffer(threading.local):
+    """A thread's own: fresh memory for each piece would cost more than reading it."""
+
+    def __init__(self) -> None:
+        self.data = bytearray(FOLDED_BYTES)
+
+
+_buffer = _Buffer()
 
 
 class Asked(NamedTuple):
@@ -59,27 +75,56 @@ class Download:
             at += len(data)
             yield data
 
-    def read_at_once(self) -> bytes:
-        """All bytes; closes it. Blocks: for a lane. Raises: DamagedObject."""
-        if self._file is None:
-            return self.body or b""
-        file, self._file = self._file, None
-        try:
-            pieces, at = [], 0
-            while at < self.version.size and (data := file.read(at, self.version.size - at)):
-                pieces.append(data)
-                at += len(data)
-        finally:
-            file.close()
-        if at < self.version.size:
-            raise DamagedObject("The stored bytes end early", key=self.version.key)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    def fold(self, span: Span, function: Fold, value: int) -> "asyncio.Future[int]":
+        """`value = function(bytes, value)` over the span's bytes, on a thread. Raises: DamagedObject."""
+        return self._disk.run(self.folded, span, function, value)
+
+    def folded(self, span: Span, function: Fold, value: int) -> int:
+        """The same, here. Not out of mapped pages: a file that somebody cuts meanwhile would end the process."""
+        if self.body is not None:
+            return function(memoryview(self.body)[span.start : span.end], value)
+        at, buffer = span.start, memoryview(_buffer.data)
+        while at < span.end:
+            count = 0 if self._file is None else self._file.read_into(buffer[: span.end - at], at)
+            if not count:
+                raise DamagedObject("The stored bytes end early", key=self.version.key)
+            value = function(buffer[:count], value)
+            at += count
+        return value
 
     def close(self) -> None:
         """Idempotent; waits on a thread for a read that is under way, never here."""
         if self._file is not None:
             file, self._file = self._file, None
             self._disk.spawn(file.close)
+
+    def discard(self) -> None:
+        """Close it from a thread."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+class Piece(NamedTuple):
+    """Some bytes of a download, which stays open while they are sent."""
+
+    download: Download
+    span: Span
+
+    @property
+    def size(self) -> int:
+        return self.span.end - self.span.start
+
+    def cut(self, start: int, end: int) -> "Piece":
+        """From `start` to `end`, counted from its own start."""
+        first = self.span.start
+        return Piece(self.download, Span(first + min(start, self.size), first + max(start, min(end, self.size))))
+
+
+def pieces_of(download: Download, span: Span) -> Iterator[Piece]:
+    """Of at most 8 MiB, so often does who sends them look whether the client is still there."""
+    for at in range(span.start, span.end, PIECE_BYTES):
+        yield Piece(download, Span(at, min(at + PIECE_BYTES, span.end)))
 
 
 class Loader:
@@ -128,9 +173,16 @@ class Loader:
         except FileNotFoundError:
             raise NoSuchVersion(bucket=bucket.name, key=pinned.key) from None
 
-    def whole_of(self, bucket: Bucket, pinned: Pinned) -> bytes:
-        """All bytes of a small one, read at once. Raises: NoSuchVersion, DamagedObject."""
-        return self.load_pinned(bucket, pinned).read_at_once()
+    def load_with_crc32(self, bucket: Bucket, pinned: Pinned, function: Fold) -> tuple[Download, int]:
+        """The same, and its CRC-32, found by `function` where nobody knows it. Raises: NoSuchVersion, DamagedObject."""
+        found = self.load_pinned(bucket, pinned)
+        if pinned.crc32 is not None:
+            return found, pinned.crc32
+        try:
+            return found, found.folded(Span(0, pinned.size), function, 0)
+        except BaseException:
+            found.discard()
+            raise
 
     def load_version_head(self, bucket: Bucket, key: str, version_id: str) -> Version:
         return self._named(bucket, key, version_id).version

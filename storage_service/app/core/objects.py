@@ -167,6 +167,7 @@ class Pinned(NamedTuple):
     size: int
     mtime_ns: int | None
     at_ms: int
+    crc32: int | None = None
 
 
 class Found(NamedTuple):
@@ -220,6 +221,7 @@ class Digests(NamedTuple):
     crc64nvme: str
     sha256: str | None = None
     checksums: Mapping[str, str] = NOTHING  # what the writer chose, base64 by S3's name of the algorithm
+    crc32: int | None = None  # for archives; None where the body came in parts
 
 
 class Usage(NamedTuple):

@@ -27,12 +27,10 @@ CHECKSUM = "checksum"
 
 def render_doc(attributes: Attributes, digests: Digests, copied_from: str | None = None) -> str:
     """The request's part of a sidecar, as compact JSON. What is empty is left out: the catalog keeps one per object."""
-    doc: dict[str, Any] = {
-        "content_type": attributes.content_type,
-        "crc64nvme": digests.crc64nvme,
-        "sha256": digests.sha256,
-        "owner": attributes.owner,
-    }
+    doc: dict[str, Any] = {"content_type": attributes.content_type}
+    if digests.crc32 is not None:
+        doc["crc32"] = digests.crc32
+    doc |= {"crc64nvme": digests.crc64nvme, "sha256": digests.sha256, "owner": attributes.owner}
     for name in OPTIONAL_FIELDS:
         if value := getattr(attributes, name):
             doc[name] = value
@@ -46,7 +44,9 @@ def render_doc(attributes: Attributes, digests: Digests, copied_from: str | None
 def digests_of(version: Version) -> Digests:
     """The checksums in a version's doc. `md5` is the ETag, where that is one."""
     doc = orjson.loads(version.doc)
-    return Digests(version.etag, doc.get("crc64nvme", ""), doc.get("sha256"), doc.get("checksums", {}))
+    return Digests(
+        version.etag, doc.get("crc64nvme", ""), doc.get("sha256"), doc.get("checksums", {}), doc.get("crc32")
+    )
 
 
 OPTIONAL_FIELDS = (

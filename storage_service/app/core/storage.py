@@ -23,7 +23,7 @@ from storage_service.app.core.changes import (
 from storage_service.app.core.commit import BucketLeaving, SourceSettled
 from storage_service.app.core.copying import Copying, content_type_of, copy_draft, link
 from storage_service.app.core.decision import check_conditions, is_visible
-from storage_service.app.core.downloads import Asked, Download, Loader, Precheck
+from storage_service.app.core.downloads import Asked, Download, Fold, Loader, Precheck
 from storage_service.app.core.errors import NoSuchBucket, NoSuchKey, NoSuchOrigin, NoSuchVersion, StorageError
 from storage_service.app.core.events import Event
 from storage_service.app.core.known_buckets import KnownBuckets
@@ -218,9 +218,9 @@ class ObjectStore:
         """A version found earlier and its bytes; close it. Raises: NoSuchVersion, DamagedObject."""
         return await self._disk.run(self._loader.load_pinned, bucket, pinned)
 
-    def read_pinned(self, bucket: Bucket, pinned: Pinned) -> "asyncio.Future[bytes]":
-        """All bytes of a small version found earlier. Raises: NoSuchVersion, DamagedObject."""
-        return self._disk.run(self._loader.whole_of, bucket, pinned)
+    def open_with_crc32(self, bucket: Bucket, pinned: Pinned, function: Fold) -> "asyncio.Future[tuple[Download, int]]":
+        """The same, and its CRC-32, found by `function` where nobody knows it. Raises: NoSuchVersion, DamagedObject."""
+        return self._disk.run(self._loader.load_with_crc32, bucket, pinned, function)
 
     async def head_object(self, bucket: Bucket, key: str, version_id: str | None = None) -> Version:
         """Raises NoSuchKey, NoSuchVersion."""

@@ -3,15 +3,14 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 
-from storage_service.app.core.downloads import Download
+from storage_service.app.core.downloads import Download, Piece, pieces_of
 from storage_service.app.core.errors import DamagedObject
 from storage_service.app.core.objects import Span
 from storage_service.app.edge.accel import hand_over, place_of
-from storage_service.app.edge.request import Message, Receive, Request
+from storage_service.app.edge.request import Message, Receive, Request, Scope
 from storage_service.app.edge.respond import Header
 
-ZERO_COPY = "http.response.zerocopysend"  # an extension of ASGI that our server has
-PIECE_BYTES = 8 << 20  # of one message: so often we look whether the client is still there
+PARTS = "storage.response.parts"  # an extension of ASGI that our server has: bytes and pieces of files in a row
 
 
 async def deliver(request: Request, status: int, headers: Sequence[Header], download: Download, span: Span) -> None:
@@ -38,43 +37,36 @@ async def deliver(request: Request, status: int, headers: Sequence[Header], down
 
 async def _stream(request: Request, start: Message, download: Download, span: Span) -> None:
     """Reads on only while the client is there: uvicorn's send does not tell that it has left."""
-    pieces = _file_pieces(download, span) if _takes_files(request, download, span) else _pieces(download, span)
+    async for _ in download.chunks(Span(span.start, span.start + 1)):
+        pass  # an error of the disk can still be told
     leaving = asyncio.ensure_future(until_left(request.receive))
-    started = False
     try:
-        async for piece in pieces:
-            if not started:
-                await request.send(start)
-                started = True
-            await request.send(piece)
-            if leaving.done():
-                return
+        await request.send(start)
+        for piece in pieces_of(download, span):
+            async for message in messages_of(request.scope, [piece], more=piece.span.end < span.end):
+                await request.send(message)
+                if leaving.done():
+                    return
     except EOFError:
         raise DamagedObject("The stored bytes end early", key=download.version.key) from None
     finally:
         leaving.cancel()
 
 
-def _takes_files(request: Request, download: Download, span: Span) -> bool:
-    """Whether the server sends bytes of files itself, and there is such a file."""
-    return download.location is not None and ZERO_COPY in request.scope.get("extensions", ())
-
-
-async def _pieces(download: Download, span: Span) -> AsyncGenerator[Message, None]:
-    left = span.end - span.start
-    async for chunk in download.chunks(span):
-        left -= len(chunk)
-        yield {"type": "http.response.body", "body": chunk, "more_body": left > 0}
-
-
-async def _file_pieces(download: Download, span: Span) -> AsyncGenerator[Message, None]:
-    """Begun by a look at the first byte, while an error can still be told. Source: ASGI, "Zero Copy Send"."""
-    async for _ in download.chunks(Span(span.start, span.start + 1)):
-        pass
-    for at in range(span.start, span.end, PIECE_BYTES):
-        count = min(PIECE_BYTES, span.end - at)
-        piece = {"file": download.file, "offset": at, "count": count, "more_body": at + count < span.end}
-        yield {"type": ZERO_COPY, **piece}
+async def messages_of(scope: Scope, chunks: Sequence[bytes | Piece], *, more: bool) -> AsyncGenerator[Message, None]:
+    """What sends these: names of files to a server that takes them, else their bytes. With `more`, others follow."""
+    if PARTS in scope.get("extensions", ()) and all(isinstance(one, bytes) or one.download.location for one in chunks):
+        parts = [one if isinstance(one, bytes) else (one.download.file, one.span.start, one.size) for one in chunks]
+        yield {"type": PARTS, "parts": parts, "more_body": more}
+        return
+    for one in chunks:
+        if isinstance(one, bytes):
+            yield {"type": "http.response.body", "body": one, "more_body": True}
+            continue
+        async for data in one.download.chunks(one.span):
+            yield {"type": "http.response.body", "body": data, "more_body": True}
+    if not more:
+        yield {"type": "http.response.body", "body": b""}
 
 
 async def until_left(receive: Receive) -> None:

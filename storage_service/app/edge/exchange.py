@@ -36,7 +36,9 @@ class Exchange:
                 headers.append(CLOSE)
             message["headers"] = headers
         else:
-            self.bytes_out += len(message.get("body", b"")) + message.get("count", 0)  # a piece of a file
+            self.bytes_out += len(message.get("body", b""))
+            for part in message.get("parts", ()):
+                self.bytes_out += len(part) if isinstance(part, bytes) else part[2]
         await self._send(message)
 
     async def carry_out(

@@ -11,7 +11,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HEADER_RE, STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from storage_service.app.process.zero_copy import EXTENSION, Outlet, can_take_files, drained
+from storage_service.app.process.zero_copy import EXTENSION, Outlet, Parts, can_take_files, drained, size_of
 
 CONTROLS = bytes([*range(9), *range(10, 32), 127])  # no header value may hold them; a tab may stand
 MOST_NAMES = 1024  # kept; user metadata brings names of its own
@@ -41,7 +41,7 @@ class Cycle(RequestResponseCycle):
         if self.head:
             return self._send_first(message)
         if message["type"] == EXTENSION:
-            return self._send_file(message)
+            return self._send_parts(message)
         if self.response_started or self.disconnected or self.flow.write_paused:
             return super().send(message)
         headers = [*self.default_headers, *message.get("headers", ())]
@@ -64,7 +64,7 @@ class Cycle(RequestResponseCycle):
     def _send_first(self, message: Any) -> Awaitable[None]:
         """Head and body together, where that is all and small; else one after the other."""
         if message["type"] == EXTENSION:
-            return self._send_file(message)
+            return self._send_parts(message)
         head, self.head = self.head, b""
         body = message.get("body", b"")
         whole = len(body) == self.expected_content_length and not message.get("more_body", False)
@@ -77,19 +77,20 @@ class Cycle(RequestResponseCycle):
         self.on_response()
         return DONE
 
-    async def _send_file(self, message: Any) -> None:
-        """A piece of a file. Raises: RuntimeError where it does not belong, EOFError, OSError of the disk."""
-        count, head = message["count"], self.head
+    async def _send_parts(self, message: Any) -> None:
+        """Bytes and pieces of files. Raises: RuntimeError where they do not belong, EOFError, OSError of the disk."""
+        parts, head = message["parts"], self.head
+        size = sum(map(size_of, parts))
         if self.disconnected:
             return
-        if count > self.expected_content_length or self.response_complete or self.chunked_encoding:
-            raise RuntimeError("A piece of a file stands only where a Content-Length has room for it")
+        if not self.response_started or self.response_complete or size > self.expected_content_length:
+            raise RuntimeError("Parts stand only where a Content-Length has room for them")
         await drained(self.transport, self.flow)
         self.head = b""
-        if not await self.connection.send_file(head, message["file"].fileno(), message["offset"], count):
+        if not await self.connection.send_parts(Parts([head, *parts] if head else parts)):
             self.disconnected = True
             return
-        self.expected_content_length -= count
+        self.expected_content_length -= size
         if not message.get("more_body", False):
             await super().send({"type": "http.response.body", "body": b"", "more_body": False})
 
@@ -109,11 +110,11 @@ class Protocol(HttpToolsProtocol):
         if self._outlet is not None:
             self._outlet.leave()
 
-    async def send_file(self, head: bytes, file: int, offset: int, count: int) -> bool:
+    async def send_parts(self, parts: Parts) -> bool:
         """Past the transport, which must hold nothing. False if the client has left."""
         outlet = self._outlet = Outlet(self.transport)
         try:
-            return await outlet.send(head, file, offset, count)
+            return await outlet.send(parts)
         finally:
             self._outlet = None
             outlet.close()

@@ -1,22 +1,40 @@
-"""Files to sockets inside the kernel: ASGI's `http.response.zerocopysend`, which uvicorn does not offer itself.
+"""Files to sockets inside the kernel, which uvicorn does not offer: an extension of ASGI, offered in the scope.
 
-Source: ASGI specification, "Zero Copy Send"; sendfile(2).
+Its message stands where `http.response.body` would: `parts`, each bytes or (file, offset, length), and `more_body`. A
+row of parts is one hand-over to a thread; ASGI's own "Zero Copy Send" is one for each file. Source: sendfile(2).
 """
 
 import asyncio
 import os
 import socket
-from typing import Protocol, TypeVar
+from collections import deque
+from collections.abc import Iterable
+from typing import Final, NamedTuple, Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
 from storage_service.app.core.lanes import Lane
 
-EXTENSION = "http.response.zerocopysend"
+EXTENSION: Final = "storage.response.parts"
 THREADS = 4  # that may wait for the disk together
 AT_ONCE = 8 << 20  # bytes of one call
-GONE = -1  # the client has left
+DONE, BLOCKED, GONE = "done", "blocked", "gone"
+
 Result = TypeVar("Result")
 _lanes: "WeakKeyDictionary[asyncio.AbstractEventLoop, Lane]" = WeakKeyDictionary()  # a process has one, tests many
+
+
+class HasDescriptor(Protocol):
+    """An open file."""
+
+    def fileno(self) -> int: ...
+
+
+class FilePart(NamedTuple):
+    """`length` bytes of a file."""
+
+    file: HasDescriptor
+    offset: int
+    length: int
 
 
 class Flow(Protocol):
@@ -30,6 +48,11 @@ def can_take_files(transport: asyncio.Transport) -> bool:
     return transport.get_extra_info("socket") is not None and transport.get_extra_info("sslcontext") is None
 
 
+def size_of(part: bytes | tuple[HasDescriptor, int, int]) -> int:
+    """In bytes."""
+    return len(part) if isinstance(part, bytes) else part[2]
+
+
 async def drained(transport: asyncio.Transport, flow: Flow) -> None:
     """Returns when the transport holds nothing back: what goes past it would come before what it holds."""
     transport.set_write_buffer_limits(0)
@@ -37,6 +60,41 @@ async def drained(transport: asyncio.Transport, flow: Flow) -> None:
         await flow.drain()
     finally:
         transport.set_write_buffer_limits()
+
+
+class Parts:
+    """What is left to be sent."""
+
+    def __init__(self, parts: Iterable[bytes | tuple[HasDescriptor, int, int]]) -> None:
+        self._left = deque(part if isinstance(part, bytes) else FilePart(*part) for part in parts)
+
+    def push(self, target: socket.socket) -> str:
+        """Send what the socket takes now; whether that was all. Blocks only for the disk. Raises: EOFError, OSError."""
+        try:
+            while self._left:
+                if not self._push(target, self._left[0]):
+                    return BLOCKED
+        except BlockingIOError:
+            return BLOCKED
+        except (BrokenPipeError, ConnectionResetError):
+            return GONE
+        return DONE
+
+    def _push(self, target: socket.socket, part: bytes | FilePart) -> bool:
+        """Whether all of it went."""
+        if isinstance(part, bytes):
+            more = socket.MSG_MORE if len(self._left) > 1 else 0  # leaves together with what follows
+            rest: bytes | FilePart = part[target.send(part, more) :]
+        else:
+            moved = os.sendfile(target.fileno(), part.file.fileno(), part.offset, min(part.length, AT_ONCE))
+            if not moved and part.length:
+                raise EOFError("The file ends early")
+            rest = FilePart(part.file, part.offset + moved, part.length - moved)
+        self._left[0] = rest
+        if size_of(rest):
+            return False
+        self._left.popleft()
+        return True
 
 
 class Outlet:
@@ -47,31 +105,16 @@ class Outlet:
         self._waiter: asyncio.Future[None] | None = None
         self._left = False
 
-    async def send(self, head: bytes, file: int, offset: int, count: int) -> bool:
-        """`head`, then `count` bytes of the descriptor `file`; False if the client has left.
-
-        Raises: EOFError: the file ends early. OSError: the disk cannot read it.
-        """
-        while head and not self._left:
-            head = head[self._send_head(head) :]
-            if head:
+    async def send(self, parts: Parts) -> bool:
+        """All of them; False if the client has left. Raises: EOFError: a file ends early. OSError: of the disk."""
+        while not self._left:
+            state = await returned(_lane().run(parts.push, self._socket))
+            if state == DONE:
+                return True
+            self._left = self._left or state == GONE
+            if not self._left:
                 await self._writable()
-        while count and not self._left:
-            moved = await returned(_lane().run(_move, self._socket.fileno(), file, offset, min(count, AT_ONCE)))
-            self._left = self._left or moved == GONE
-            offset, count = offset + moved, count - moved
-            if count and not self._left:
-                await self._writable()
-        return not self._left
-
-    def _send_head(self, head: bytes) -> int:
-        try:
-            return self._socket.send(head, socket.MSG_MORE)  # leaves together with the first bytes of the file
-        except BlockingIOError:
-            return 0
-        except OSError:
-            self._left = True
-            return 0
+        return False
 
     async def _writable(self) -> None:
         loop = asyncio.get_running_loop()
@@ -104,19 +147,6 @@ def _lane() -> Lane:
 def _wake(waiter: "asyncio.Future[None]") -> None:
     if not waiter.done():
         waiter.set_result(None)
-
-
-def _move(target: int, file: int, offset: int, count: int) -> int:
-    """Bytes that went, 0 while the socket takes none; GONE."""
-    try:
-        moved = os.sendfile(target, file, offset, count)
-    except BlockingIOError:
-        return 0
-    except (BrokenPipeError, ConnectionResetError):
-        return GONE
-    if not moved:
-        raise EOFError("The file ends early")
-    return moved
 
 
 async def returned(call: "asyncio.Future[Result]") -> Result:
