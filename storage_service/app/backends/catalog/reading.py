@@ -1,5 +1,6 @@
 """What a reader asks: look-ups, pages of lists, counters, the feed. Blocking; a connection for each thread."""
 
+import operator
 import threading
 import unicodedata
 from collections.abc import Sequence
@@ -53,6 +54,23 @@ FIND_NULL = (
     " LEFT JOIN bodies b ON b.seq=o.seq WHERE o.bucket=?1 AND o.key=?2 AND o.flags&1 AND o.gone_ms IS NULL"
 )
 FIND_FILE = f"SELECT {COLUMNS} FROM objects WHERE file_id=? AND bucket=?"
+
+_ALIVE = "(expires_ms IS NULL OR expires_ms>:now)"
+LIST_ALL = (
+    f"SELECT json_group_array(json_array({_HEAD})) FROM (SELECT {COLUMNS} FROM objects"
+    f" WHERE bucket=:bucket AND key{{sign}}:first {{bound}} AND {_ALIVE} ORDER BY key LIMIT :limit) o"
+)
+# From key to key; from one below a common prefix to behind all that have it.
+_ROLLED = "instr(substr(k,:at),:delimiter)"
+_BEHIND = f"iif({_ROLLED},substr(k,1,:at+{_ROLLED}+length(:delimiter)-2)||:last,k)"
+LIST_ROLLED = (
+    "WITH RECURSIVE walk(k) AS ("
+    "SELECT * FROM (SELECT key FROM objects WHERE bucket=:bucket AND key{sign}:first {bound}"
+    f" AND {_ALIVE} ORDER BY key LIMIT 1) UNION ALL"
+    f" SELECT (SELECT key FROM objects WHERE bucket=:bucket AND key>{_BEHIND} {{bound}} AND {_ALIVE} ORDER BY key"
+    " LIMIT 1) FROM walk WHERE k IS NOT NULL LIMIT :limit)"
+    f" SELECT json_group_array(json_array({_HEAD})) FROM walk CROSS JOIN objects o ON o.bucket=:bucket AND o.key=k"
+)
 
 SORTS = {
     "name": "key",
@@ -136,39 +154,38 @@ class Reader:
             return Listing(())
         versions: list[Version] = []
         prefixes: list[str] = []
-        after: str | None = query.after
-        while after is not None:
-            after = self._run(bucket, query, after, now_ms, versions, prefixes)
-            if len(versions) + len(prefixes) > query.limit:
-                return _cut(query, versions, prefixes)
+        for row in self._keys(bucket, query, now_ms):
+            common = common_prefix(row[1], query)
+            if common is None:
+                versions.append(version_of(row))
+            elif query.after != common:  # else it stood on the page before
+                prefixes.append(common)
+        if len(versions) + len(prefixes) > query.limit:
+            return _cut(query, versions, prefixes)
         return Listing(tuple(versions), tuple(prefixes))
 
-    def _run(
-        self, bucket: int, query: ListQuery, after: str, now_ms: int, versions: list[Version], prefixes: list[str]
-    ) -> str | None:
-        """Read keys behind `after` until one rolls up or the page has one too many; where to seek next."""
-        room = query.limit + 1 - len(versions) - len(prefixes)
-        for row in self._keys(bucket, query.prefix, after, room, now_ms):
-            version = version_of(row)
-            common = common_prefix(version.key, query)
-            if common is not None:
-                if query.after != common:  # else it stood on the page before
-                    prefixes.append(common)
-                return last_of_prefix(common) if len(versions) + len(prefixes) <= query.limit else None
-            versions.append(version)
-        return None
-
-    def _keys(self, bucket: int, prefix: str, after: str, limit: int, now_ms: int) -> apsw.Cursor:
-        first, sign = (prefix, ">=") if after < prefix else (after, ">")
-        bound, values = "", [bucket, first]
-        if (end := next_prefix(prefix)) is not None:
-            bound = " AND key<?"
-            values.append(end)
-        sql = (
-            f"SELECT {COLUMNS} FROM objects WHERE bucket=? AND key{sign}?{bound}"
-            " AND (expires_ms IS NULL OR expires_ms>?) ORDER BY key LIMIT ?"
-        )
-        return self.connection.execute(sql, (*values, now_ms, limit))
+    def _keys(self, bucket: int, query: ListQuery, now_ms: int) -> list[tuple[Any, ...]]:
+        """One row more than the page has; of those below a common prefix the first. One statement that returns one row:
+        each row gives up the GIL, and beside a busy event loop waits for it."""
+        end = next_prefix(query.prefix)
+        values = {
+            "bucket": bucket,
+            "first": max(query.prefix, query.after),
+            "end": end,
+            "now": now_ms,
+            "delimiter": query.delimiter,
+            "at": len(query.prefix) + 1,
+            "last": LAST * 257,
+            # One of the rows may stand for what was on the page before.
+            "limit": query.limit + (2 if query.delimiter else 1),
+        }
+        statement = LIST_ROLLED if query.delimiter else LIST_ALL
+        sign = ">=" if query.after < query.prefix else ">"
+        bound = "" if end is None else "AND key<:end"
+        answer = self.connection.execute(statement.format(sign=sign, bound=bound), values).get
+        rows: list[tuple[Any, ...]] = orjson.loads(str(answer))
+        rows.sort(key=operator.itemgetter(1))  # as they are found; of an aggregate SQLite does not promise it
+        return rows[: query.limit + 1 + any(common_prefix(row[1], query) == query.after for row in rows[:1])]
 
     def page(self, bucket: int, query: PageQuery, now_ms: int) -> tuple[list[Version], int]:
         """A sorted, searched page and how many there are in all."""
@@ -194,12 +211,13 @@ class Reader:
     def folders(self, bucket: int, query: ListQuery, now_ms: int) -> list[str]:
         """The first common prefixes behind `query.prefix`; `limit` counts them alone. Between them it walks the keys,
         below each it seeks."""
+        start, end, at = query.prefix, next_prefix(query.prefix), len(query.prefix) + 1
+        bound = "?3 IS NULL" if end is None else "key<?3"  # a bound of the index: behind it nothing is walked
         sql = (
-            "SELECT key FROM objects WHERE bucket=? AND key>=? AND (?3 IS NULL OR key<?3) AND instr(substr(key,?4),?5)"
+            f"SELECT key FROM objects WHERE bucket=? AND key>=? AND {bound} AND instr(substr(key,?4),?5)"
             " AND (expires_ms IS NULL OR expires_ms>?6) ORDER BY key LIMIT 1"
         )
         found: list[str] = []
-        start, end, at = query.prefix, next_prefix(query.prefix), len(query.prefix) + 1
         while len(found) < query.limit:
             row = self.connection.execute(sql, (bucket, start, end, at, query.delimiter, now_ms)).fetchone()
             common = None if row is None else common_prefix(row[0], query)
