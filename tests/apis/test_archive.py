@@ -17,10 +17,10 @@ from storage_service.app.apis.archive import Archive, ArchiveStream, Crcs
 from storage_service.app.apis.zip_format import EARLY_BYTES
 from storage_service.app.core import archives as archives_module
 from storage_service.app.core.archives import Selection, pin
+from storage_service.app.core.changes import DeleteOptions
 from storage_service.app.core.downloads import Piece
 from storage_service.app.core.errors import InvalidArgument, NoSuchKey, NoSuchVersion
 from storage_service.app.core.objects import Bucket, Span
-from storage_service.app.core.storage import DeleteOptions
 from storage_service.app.core.writing import PutOptions
 from tests.support.stack import Stack, open_stack
 

@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from storage_service.app.core import feed as feed_module
+from storage_service.app.core.changes import DeleteOptions, PatchOptions
 from storage_service.app.core.copying import Copying
 from storage_service.app.core.errors import ServiceUnavailable, SlowDown
 from storage_service.app.core.events import Event
@@ -19,7 +20,6 @@ from storage_service.app.core.feed import Batch, Feed
 from storage_service.app.core.objects import Bucket, now_ms
 from storage_service.app.core.security import ANONYMOUS, SERVICE, KeyScope, Place, Principal
 from storage_service.app.core.sight import Sight
-from storage_service.app.core.storage import DeleteOptions, PatchOptions
 from storage_service.app.core.writing import PutOptions
 from tests.support.stack import Stack, open_stack
 

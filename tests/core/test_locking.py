@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storage_service.app.core import sidecar
+from storage_service.app.core.changes import DeleteOptions, PatchOptions
 from storage_service.app.core.copying import Copying
 from storage_service.app.core.errors import (
     BucketNotEmpty,
@@ -19,7 +20,6 @@ from storage_service.app.core.errors import (
 )
 from storage_service.app.core.locking import DAY_MS, changed_lock, lock_in, with_default
 from storage_service.app.core.objects import Attributes, Bucket, BucketOptions, Version, now_ms
-from storage_service.app.core.storage import DeleteOptions, PatchOptions
 from storage_service.app.core.writing import PutOptions
 from tests.support.stack import Stack, open_stack
 

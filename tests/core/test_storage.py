@@ -17,6 +17,7 @@ from storage_service.app.backends.catalog.committer import Committer
 from storage_service.app.backends.catalog.sqlite import SqliteCatalog
 from storage_service.app.backends.local import LocalFiles
 from storage_service.app.backends.pressure import Backlog, DiskVolume
+from storage_service.app.core.changes import DeleteOptions
 from storage_service.app.core.copying import Copying
 from storage_service.app.core.digests import Wanted
 from storage_service.app.core.errors import (
@@ -40,7 +41,7 @@ from storage_service.app.core.objects import (
     WriteConditions,
     now_ms,
 )
-from storage_service.app.core.storage import DeleteOptions, ObjectStore
+from storage_service.app.core.storage import ObjectStore
 from storage_service.app.core.writing import Limits, PutOptions, check_type
 from tests.support.rows import KEEPING
 from tests.support.store import Store, opened

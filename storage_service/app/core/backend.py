@@ -3,6 +3,7 @@
 Calls without `async` block and belong on a lane. The bench runs the blobs on a simulated disk behind the same lines.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Protocol
 
@@ -142,7 +143,9 @@ class UploadFiles(Protocol):
 class Catalog(Protocol):
     """The commit point: it reads the rows a change names under its lock, asks `decide`, applies the writes, groups."""
 
-    async def commit(self, change: Change) -> Outcome: ...
+    def commit(self, change: Change) -> "asyncio.Future[Outcome]":
+        """The outcome, once it survives what the durability mode promises. Called on the event loop; does not block."""
+
     def generation(self) -> int:
         """Grows with every change to a bucket, in any process. Does not block."""
 

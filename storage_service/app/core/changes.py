@@ -13,6 +13,8 @@ from storage_service.app.core.objects import (
     Usage,
     Version,
     WriteConditions,
+    new_id,
+    now_ms,
 )
 
 
@@ -223,3 +225,45 @@ class Outcome(NamedTuple):
     created: bool = False
     upload: Upload | None = None
     replaced: Part | None = None  # the attempt that a part's new one takes the place of
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteOptions:
+    """`bypass`: of a lock in governance mode; the door has asked whether the caller may."""
+
+    version_id: str | None = None
+    conditions: WriteConditions = ANY_WRITE
+    purge: bool = False
+    missing_ok: bool = False
+    bypass: bool = False
+
+    @property
+    def asks_what_is_there(self) -> bool:
+        """Whether what an origin still holds has a say."""
+        return self.version_id is None and (not self.missing_ok or self.conditions is not ANY_WRITE)
+
+
+@dataclass(frozen=True, slots=True)
+class PatchOptions:
+    """`merge`: metadata is merged into what is there, else it replaces it. `bypass`: as in `DeleteOptions`."""
+
+    version_id: str | None = None
+    merge: bool = False
+    conditions: WriteConditions = ANY_WRITE
+    bypass: bool = False
+
+
+def end_of(bucket: Bucket, key: str, actor: str, options: DeleteOptions) -> DeleteObject:
+    """The change that ends a key, or one version of it, now."""
+    return DeleteObject(
+        bucket.id,
+        key,
+        actor,
+        now_ms(),
+        options.version_id,
+        new_id(),
+        options.conditions,
+        options.purge,
+        options.missing_ok,
+        options.bypass,
+    )

@@ -5,7 +5,6 @@ A call names its bucket as a resolved `Bucket`, never by a name: what was author
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from storage_service.app.core.arrivals import Arrivals, Compared
@@ -14,11 +13,13 @@ from storage_service.app.core.changes import (
     CopyVersion,
     CreateBucket,
     DeleteBucket,
-    DeleteObject,
+    DeleteOptions,
     Outcome,
     PatchObject,
+    PatchOptions,
     UpdateBucket,
     UseOnce,
+    end_of,
 )
 from storage_service.app.core.commit import BucketLeaving, SourceSettled
 from storage_service.app.core.copying import Copying, content_type_of, copy_draft, link
@@ -242,35 +243,27 @@ class ObjectStore:
         found = await self._read.run(self._catalog.find_file, bucket.id, file_id)
         return found if is_visible(found, now_ms()) else None
 
-    async def delete_object(self, bucket: Bucket, key: str, actor: str, options: "DeleteOptions") -> Outcome:
+    async def delete_object(self, bucket: Bucket, key: str, actor: str, options: DeleteOptions) -> Outcome:
         """Raises NoSuchKey, NoSuchVersion, PreconditionFailed, ObjectLocked."""
-        if options.version_id is None and (not options.missing_ok or options.conditions is not ANY_WRITE):
+        if options.asks_what_is_there:
             await self.arrive(bucket, key)
-        return await self._catalog.commit(
-            DeleteObject(
-                bucket.id,
-                key,
-                actor,
-                now_ms(),
-                options.version_id,
-                new_id(),
-                options.conditions,
-                options.purge,
-                options.missing_ok,
-                options.bypass,
-            )
-        )
+        return await self._catalog.commit(end_of(bucket, key, actor, options))
 
     async def delete_objects(
-        self, bucket: Bucket, wanted: Sequence[tuple[str, "DeleteOptions"]], actor: str
+        self, bucket: Bucket, wanted: Sequence[tuple[str, DeleteOptions]], actor: str
     ) -> list[Outcome | StorageError]:
         """Many keys in few commits; what became of each, in their order."""
-        commits = [self.delete_object(bucket, key, actor, options) for key, options in wanted]
+        commits = [
+            self.delete_object(bucket, key, actor, options)  # a task each: for the few that need one
+            if options.asks_what_is_there
+            else self._catalog.commit(end_of(bucket, key, actor, options))
+            for key, options in wanted
+        ]
         found = await asyncio.gather(*commits, return_exceptions=True)
         return [_outcome_or_error(result) for result in found]
 
     async def patch_object(
-        self, bucket: Bucket, key: str, fields: Mapping[str, Any], actor: str, options: "PatchOptions"
+        self, bucket: Bucket, key: str, fields: Mapping[str, Any], actor: str, options: PatchOptions
     ) -> Version:
         """Change what the sidecar says of a version. Raises NoSuchKey, NoSuchVersion, PreconditionFailed."""
         if options.version_id is None:
@@ -353,27 +346,6 @@ class ObjectStore:
     async def list_trash(self, bucket: Bucket, prefix: str, after: str, limit: int) -> Sequence[Version]:
         """The newest kept version of each deleted key, by key."""
         return await self._scan.run(self._catalog.trash, bucket.id, prefix, after, limit)
-
-
-@dataclass(frozen=True, slots=True)
-class DeleteOptions:
-    """`bypass`: of a lock in governance mode; the door has asked whether the caller may."""
-
-    version_id: str | None = None
-    conditions: WriteConditions = ANY_WRITE
-    purge: bool = False
-    missing_ok: bool = False
-    bypass: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class PatchOptions:
-    """`merge`: metadata is merged into what is there, else it replaces it. `bypass`: as in `DeleteOptions`."""
-
-    version_id: str | None = None
-    merge: bool = False
-    conditions: WriteConditions = ANY_WRITE
-    bypass: bool = False
 
 
 def _versions(catalog: Catalog, bucket: int, key: str, trash: bool) -> Sequence[Version]:

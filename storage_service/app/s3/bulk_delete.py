@@ -3,10 +3,9 @@
 import asyncio
 from typing import TYPE_CHECKING, NamedTuple
 
-from storage_service.app.core.changes import Outcome
+from storage_service.app.core.changes import DeleteOptions, Outcome
 from storage_service.app.core.errors import MalformedXML, StorageError
 from storage_service.app.core.objects import ANY_WRITE, WriteConditions, check_key
-from storage_service.app.core.storage import DeleteOptions
 from storage_service.app.s3.answers import code_of, document, elements, send_xml
 from storage_service.app.s3.bodies import need_document
 from storage_service.app.s3.context import Call
@@ -66,7 +65,10 @@ def _listed(node: "Element") -> Listed:
 
 async def _delete(call: Call, listed: list[Listed]) -> list[Result]:
     """What became of each: those the caller may delete go together."""
-    refusals = await asyncio.gather(*(_refusal(call, one) for one in listed))
+    if call.bucket.options.config:  # what is there has a say: all are looked up together
+        refusals = await asyncio.gather(*(_refusal(call, one) for one in listed))
+    else:
+        refusals = [await _refusal(call, one) for one in listed]
     allowed = [one for one, refusal in zip(listed, refusals, strict=True) if refusal is None]
     bypass = call.request.headers.get(b"x-amz-bypass-governance-retention", b"").lower() == b"true"
     wanted = [

@@ -2,10 +2,9 @@
 
 from email.utils import parsedate_to_datetime
 
-from storage_service.app.core.changes import Outcome
+from storage_service.app.core.changes import DeleteOptions, Outcome
 from storage_service.app.core.errors import InvalidArgument, NotImplemented
 from storage_service.app.core.objects import Bucket, WriteConditions
-from storage_service.app.core.storage import DeleteOptions
 from storage_service.app.edge.conditions import write_conditions
 from storage_service.app.edge.request import Request
 from storage_service.app.edge.respond import Header, send_empty

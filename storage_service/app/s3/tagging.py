@@ -2,8 +2,8 @@
 
 import orjson
 
+from storage_service.app.core.changes import PatchOptions
 from storage_service.app.core.objects import Version
-from storage_service.app.core.storage import PatchOptions
 from storage_service.app.edge.respond import send_empty
 from storage_service.app.s3.answers import send_xml
 from storage_service.app.s3.bodies import need_document

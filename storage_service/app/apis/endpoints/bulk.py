@@ -18,10 +18,10 @@ from storage_service.app.apis.door import Call, Caller, DoorRoute
 from storage_service.app.apis.endpoints.bulk_keys import keys_below, place_of, trashed_below
 from storage_service.app.apis.endpoints.copying import bring_back, transfer
 from storage_service.app.apis.resolve import allow, conditions_with
+from storage_service.app.core.changes import DeleteOptions
 from storage_service.app.core.errors import InvalidArgument, StorageError
 from storage_service.app.core.objects import Bucket, PageQuery, WriteConditions
 from storage_service.app.core.security import Action
-from storage_service.app.core.storage import DeleteOptions
 from storage_service.app.edge.status import status_of
 from storage_service.app.schemas.bulk import BulkIn, BulkLine
 from storage_service.app.schemas.requests import CopyIn, SourcePlace, TargetPlace

@@ -6,10 +6,10 @@ from starlette.responses import Response
 from storage_service.app.apis.documented import problems
 from storage_service.app.apis.door import BucketName, Call, Caller, DoorRoute, Json, KeyOrId
 from storage_service.app.apis.resolve import File, allow, in_words, no_such_file, no_such_version
+from storage_service.app.core.changes import DeleteOptions
 from storage_service.app.core.copying import Copying, attributes_of
 from storage_service.app.core.errors import KeyAlreadyExists, NoSuchKey, NoSuchVersion
 from storage_service.app.core.objects import Bucket, Version, WriteConditions, check_key
-from storage_service.app.core.storage import DeleteOptions
 from storage_service.app.edge.conditions import write_conditions
 from storage_service.app.schemas.files import FileOut, file_record
 from storage_service.app.schemas.requests import CopyIn, RestoreIn

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from storage_service.app.apis.documented import problems, with_headers
 from storage_service.app.apis.door import BucketName, Call, Caller, DoorRoute, Json, KeyOrId
 from storage_service.app.apis.resolve import File, allow, conditions_with, in_words
+from storage_service.app.core.changes import DeleteOptions, PatchOptions
 from storage_service.app.core.copying import attributes_of
 from storage_service.app.core.errors import (
     AccessDenied,
@@ -20,7 +21,6 @@ from storage_service.app.core.errors import (
     ValidationFailed,
 )
 from storage_service.app.core.objects import Version, WriteConditions
-from storage_service.app.core.storage import DeleteOptions, PatchOptions
 from storage_service.app.edge.conditions import write_conditions
 from storage_service.app.edge.status import status_of
 from storage_service.app.schemas.answers import BulkDeleteOut, TagsOut

@@ -1,5 +1,6 @@
 """The catalog as the core sees it: the committer for changes, the reader for everything else."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -44,8 +45,8 @@ class SqliteCatalog:
         self._feed = FeedReader(reader)
         self._shared = shared
 
-    async def commit(self, change: Change) -> Outcome:
-        return await self._committer.commit(change)
+    def commit(self, change: Change) -> "asyncio.Future[Outcome]":
+        return self._committer.commit(change)
 
     def generation(self) -> int:
         return self._shared[words.BUCKETS]

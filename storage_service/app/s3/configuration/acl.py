@@ -6,11 +6,11 @@ from typing import Any
 import orjson
 
 from storage_service.app.core import grants as acl
+from storage_service.app.core.changes import PatchOptions
 from storage_service.app.core.errors import AccessControlListNotSupported, AccessDenied
 from storage_service.app.core.grants import Grant, Parties
 from storage_service.app.core.objects import Bucket
 from storage_service.app.core.protection import protection_of
-from storage_service.app.core.storage import PatchOptions
 from storage_service.app.edge.respond import send_empty
 from storage_service.app.s3.answers import send_xml
 from storage_service.app.s3.bodies import need_document

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from storage_service.app.core.changes import PatchOptions
 from storage_service.app.core.errors import (
     InvalidArgument,
     InvalidRequest,
@@ -14,7 +15,6 @@ from storage_service.app.core.errors import (
 )
 from storage_service.app.core.locking import MAX_DAYS, MODES, YEAR_DAYS, is_locking, lock_in
 from storage_service.app.core.objects import now_ms
-from storage_service.app.core.storage import PatchOptions
 from storage_service.app.edge.names import iso
 from storage_service.app.edge.request import Request
 from storage_service.app.edge.respond import send_empty
