@@ -21,6 +21,13 @@ if ((${#missing[@]})); then
     fi
 fi
 
+# MinIO's client, in the full tier: no Debian package, but a Go module. Another program may bear its name.
+mc=github.com/minio/mc@v0.0.0-20250313080218-cf909e1063a9
+if [[ ${1:-} == full && ! -x ${HOME:-}/go/bin/mc ]] && command -v go >/dev/null; then
+    echo "Installing $mc (a few minutes, once)"
+    go install "$mc" >/dev/null 2>&1 || echo "Could not install $mc (its test will skip)"
+fi
+
 js=()
 [[ ${1:-} != full ]] || js=(@aws-sdk/client-s3@3.1169.0 @aws-sdk/lib-storage@3.1169.0 tus-js-client@4.3.1)
 stamp="$(cksum <requirements-clients.txt) ${js[*]}"

@@ -49,7 +49,8 @@ def door_of(scope: Scope, domains: tuple[str, ...] = ()) -> Door:
         segment = unquote_to_bytes(segment)
     if segment not in RESERVED:
         return "s3"
-    if _is_marked(scope, domains, is_alone=not rest):
+    # MinIO's client asks for MinIO's health with headers of S3, and signs nothing.
+    if _is_marked(scope, domains, is_alone=not rest, marks=() if path in ALIASES else S3_HEADERS):
         return "s3"
     if segment == b"console" or (path == b"/" and _wants_page(scope)):
         return "console"
@@ -61,10 +62,11 @@ def _wants_page(scope: Scope) -> bool:
     return scope["method"] == "GET" and any(HTML in value for name, value in scope["headers"] if name == b"accept")
 
 
-def _is_marked(scope: Scope, domains: tuple[str, ...], *, is_alone: bool) -> bool:
-    """Whether a head says S3, though its path would be our own. `is_alone`: the path is one segment."""
+def _is_marked(scope: Scope, domains: tuple[str, ...], *, is_alone: bool, marks: tuple[bytes, ...]) -> bool:
+    """Whether a head says S3, though its path would be our own. `is_alone`: the path is one segment; `marks`: how names
+    of headers begin that say so by themselves."""
     for name, value in scope["headers"]:
-        if name.startswith(S3_HEADERS):
+        if name.startswith(marks):
             if name != NOT_S3:
                 return True
         elif name in WATCHED and _says_s3(name, value, scope["method"], domains, is_alone=is_alone):

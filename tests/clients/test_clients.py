@@ -5,6 +5,7 @@ They run in an environment of their own, made by scripts/install-test-clients.sh
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +19,8 @@ ENVIRONMENT = REPOSITORY / ".venv-clients"
 DRIVERS = Path(__file__).parent / "drivers"
 MODULES = ENVIRONMENT / "js" / "node_modules"
 NEEDED = {"rclone_cli": "rclone", "restic_cli": "restic"}
-CLIENTS = sorted(path.stem for path in DRIVERS.glob("*.py") if path.stem != "exercise")
+APART = {"exercise", "mc_cli"}
+CLIENTS = sorted(path.stem for path in DRIVERS.glob("*.py") if path.stem not in APART)
 KEY, SECRET = "clientskey", "secret-of-the-clients"
 MEGABYTES = {"small": 24, "medium": 100}  # larger sizes too: the parts are what matters
 TIMEOUT_SECONDS = 300
@@ -66,10 +68,18 @@ def test_the_sdk_for_javascript_does_all_it_does_elsewhere(service: Service, tmp
     drive(service, tmp_path, node, str(DRIVERS / "aws_sdk_js.mjs"))
 
 
-def drive(service: Service, place: Path, *command: str) -> None:
-    """Run a driver; it fails with what it said."""
+@pytest.mark.full
+def test_mc_does_all_of_it_that_is_s3(service: Service, tmp_path: Path) -> None:
+    program = require_tool("mc")
+    if b"MinIO" not in subprocess.run([program, "--version"], capture_output=True, check=False, timeout=60).stdout:
+        missing("mc is another program here, not MinIO's client (scripts/install-test-clients.sh full)")
+    drive(service, tmp_path, sys.executable, str(DRIVERS / "mc_cli.py"), programs=Path(program).parent)
+
+
+def drive(service: Service, place: Path, *command: str, programs: Path = ENVIRONMENT / "bin") -> None:
+    """Run a driver, which finds its `programs` there; it fails with what it said."""
     megabytes = MEGABYTES.get(os.environ.get("STORAGE_TEST_SIZE", "small"), 100)
-    path = os.pathsep.join([str(ENVIRONMENT / "bin"), os.environ["PATH"]])
+    path = os.pathsep.join([str(programs), os.environ["PATH"]])
     plain = {"PATH": path, "HOME": str(place), "TMPDIR": str(place), "AWS_EC2_METADATA_DISABLED": "true"}
     done = subprocess.run(
         [*command, service.url, KEY, SECRET, str(megabytes)],

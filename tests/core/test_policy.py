@@ -113,6 +113,9 @@ def test_actions(action: object, permission: str, said: Verdict) -> None:
         ("arn:aws:s3:::photos/${aws:userid}/*", "photos//x", None),  # nobody known: it fits nothing
         ("arn:aws:s3:::photos/${aws:userid, 'guests'}/*", "photos/guests/x", "allow"),
         ("arn:aws:s3:::photos/${*}", "photos/*", "allow"),
+        ("arn:aws:s3:::photos/${*}", "photos/ann", None),
+        ("arn:aws:s3:::photos/${?}x*", "photos/?xyz", "allow"),
+        ("arn:aws:s3:::photos/${?}x*", "photos/axyz", None),
     ],
 )
 def test_resources(resource: str, place: str, said: Verdict) -> None:

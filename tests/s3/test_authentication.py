@@ -1,5 +1,6 @@
 """Every operation of the door, asked with every kind of bad credential: none of them lets anybody in."""
 
+import base64
 import time
 from collections.abc import Callable
 from typing import Any
@@ -54,6 +55,22 @@ def in_url(text: str) -> Change:
     return change
 
 
+def with_form(**fields: str) -> Change:
+    """A file behind these fields."""
+    parts = [
+        f'--edge\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{text}\r\n' for name, text in fields.items()
+    ]
+    file = '--edge\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\nforged\r\n--edge--\r\n'
+
+    def change(request: AWSRequest) -> None:
+        request.headers["content-type"] = "multipart/form-data; boundary=edge"
+        request.headers["x-amz-date"] = "now"
+        request.data = "".join([*parts, file]).encode()
+
+    return change
+
+
+EVERYTHING = base64.b64encode(b'{"expiration":"2099-01-01T00:00:00Z","conditions":[]}').decode()
 FORGED = f"Credential={ROOT[0]}/20260524/us-east-1/s3/aws4_request, SignedHeaders=host, Signature={'0' * 64}"
 BAD: dict[str, Change] = {
     "nothing": lambda _: None,
@@ -86,6 +103,17 @@ BAD: dict[str, Change] = {
     "unsigned chunks of nobody": with_headers(
         x_amz_content_sha256="STREAMING-UNSIGNED-PAYLOAD-TRAILER", x_amz_decoded_content_length="0"
     ),
+    "signed trailers of nobody": with_headers(
+        x_amz_content_sha256="STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER",
+        x_amz_decoded_content_length="0",
+        x_amz_trailer="x-amz-checksum-crc32",
+    ),
+    "asymmetric chunks": both(
+        signed(S3SigV4Auth, ROOT), with_headers(x_amz_content_sha256="STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD")
+    ),
+    "form of nobody": with_form(key="key"),
+    "form without its signature": with_form(key="key", policy=EVERYTHING),
+    "forged form": with_form(key="key", policy=EVERYTHING, AWSAccessKeyId=ROOT[0], signature="AAAA"),
     "somebody else": signed(S3SigV4Auth, OTHER),
     "somebody else's url": signed(S3SigV4QueryAuth, OTHER, expires=60),
 }
@@ -125,7 +153,9 @@ def test_no_operation_opens_to_a_bad_credential(service: Service, client_of: Any
             BAD[kind](request)
             parts = urlsplit(request.url)
             url = f"{service.url}{parts.path}" + (f"?{parts.query}" if parts.query else "")
-            answer = http.request(request.method, url, headers=list(request.headers.items()))
+            answer = http.request(
+                request.method, url, headers=list(request.headers.items()), content=request.data or None
+            )
             if not 400 <= answer.status_code < 500 and answer.status_code != 501:
                 let_in.append((operation.name, answer.status_code, answer.text[:200]))
     assert [one for one in let_in if one[0] != "ListBuckets" or kind not in ANONYMOUS] == []
@@ -157,4 +187,7 @@ def test_a_bucket_may_stand_in_the_host_that_was_signed(service: Service, place:
 
 
 # Nobody in particular: their list of buckets is refused, or is empty.
-ANONYMOUS = {"nothing", "unsigned chunks of nobody", "service key", "anon key"}
+ANONYMOUS = {"nothing", "unsigned chunks of nobody", "service key", "anon key"} | {
+    kind for kind in BAD if "form " in kind
+}
+ANONYMOUS |= {"forged form"}

@@ -46,8 +46,50 @@ def test_a_name_that_no_bucket_may_bear_is_refused(http: httpx.Client, s3: Clien
     assert b"<Code>InvalidBucketName</Code>" in answer.content or b"SignatureDoesNotMatch" in answer.content
 
 
+@pytest.mark.parametrize("name", ["192.168.1.1", "two..dots", "dash-.dot", "dot.-dash"])
+def test_a_name_that_no_host_can_begin_with_is_refused(s3: Client, name: str) -> None:
+    assert refused(s3.create_bucket, Bucket=name) == (400, "InvalidBucketName")
+
+
+def test_no_bucket_is_in_another_region(s3: Client, bucket: str) -> None:
+    assert s3.list_buckets(BucketRegion="eu-west-1")["Buckets"] == []
+    assert bucket in [one["Name"] for one in s3.list_buckets(BucketRegion="us-east-1")["Buckets"]]
+
+
 def test_ones_own_bucket_may_be_made_again(s3: Client, bucket: str) -> None:
     assert s3.create_bucket(Bucket=bucket)["Location"] == f"/{bucket}"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"ObjectLockEnabledForBucket": True},
+        {"ObjectOwnership": "BucketOwnerEnforced"},
+        {"CreateBucketConfiguration": {"Tags": [{"Key": "a", "Value": "1"}]}},
+    ],
+)
+def test_a_bucket_is_not_made_again_where_that_would_lose_what_is_asked(
+    s3: Client, bucket: str, said: dict[str, Any]
+) -> None:
+    assert refused(s3.create_bucket, Bucket=bucket, **said) == (409, "BucketAlreadyOwnedByYou")
+    name = new_name()
+    s3.create_bucket(Bucket=name, **said)
+    s3.create_bucket(Bucket=name, **said)
+    s3.create_bucket(Bucket=name)
+
+
+def test_a_bucket_may_be_born_with_tags(s3: Client) -> None:
+    name, tags = new_name(), [{"Key": "team", "Value": "films & more"}, {"Key": "x", "Value": ""}]
+    s3.create_bucket(Bucket=name, CreateBucketConfiguration={"Tags": tags})
+    assert s3.get_bucket_tagging(Bucket=name)["TagSet"] == tags
+    wrong = {"Tags": [{"Key": "aws:x", "Value": "1"}]}
+    assert refused(s3.create_bucket, Bucket=new_name(), CreateBucketConfiguration=wrong) == (400, "InvalidTag")
+
+
+def test_a_directory_bucket_is_refused(s3: Client) -> None:
+    said = {"Bucket": {"Type": "Directory", "DataRedundancy": "SingleAvailabilityZone"}}
+    answer = refused(s3.create_bucket, Bucket=new_name(), CreateBucketConfiguration=said)
+    assert answer == (501, "NotImplemented")
 
 
 def test_anothers_bucket_may_not(other: Client, bucket: str) -> None:

@@ -66,6 +66,9 @@ def scope(method: str, target: str, headers: dict[str, str] | None = None) -> di
         ("GET", "/health", {"host": "example.org"}, JSON),
         ("GET", "/healthz2", {}, S3),
         ("GET", "/minio/health/live", {}, JSON),
+        ("GET", "/minio/health/cluster", {"x-amz-content-sha256": "e3b0"}, JSON),  # so does `mc ready`
+        ("GET", "/minio/health/cluster", {**V4, "x-amz-content-sha256": "e3b0"}, S3),
+        ("GET", "/minio/other", {"x-amz-content-sha256": "e3b0"}, S3),
     ],
 )
 def test_a_request_goes_to_the_door_it_is_meant_for(

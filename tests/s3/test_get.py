@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
+from storage_service.app.core.objects import new_id
 from tests.s3.asking import body_of, refused
 
 Client = Any
@@ -118,7 +119,8 @@ def test_a_part_of_an_object_put_in_parts_is_sent_alone(s3: Client, bucket: str)
 def test_what_is_not_there_is_said_so(s3: Client, bucket: str) -> None:
     assert refused(s3.get_object, Bucket=bucket, Key="none") == (404, "NoSuchKey")
     assert refused(s3.get_object, Bucket="no-such-bucket-here", Key="none") == (404, "NoSuchBucket")
-    assert refused(s3.get_object, Bucket=bucket, Key="none", VersionId="x") == (404, "NoSuchVersion")
+    assert refused(s3.get_object, Bucket=bucket, Key="none", VersionId=new_id()) == (404, "NoSuchVersion")
+    assert refused(s3.get_object, Bucket=bucket, Key="none", VersionId="x") == (400, "InvalidArgument")
 
 
 def test_a_delete_marker_is_named(s3: Client, versioned: str) -> None:
@@ -132,6 +134,30 @@ def test_a_delete_marker_is_named(s3: Client, versioned: str) -> None:
     assert headers["x-amz-version-id"] == marker["VersionId"]
     answer = refused(s3.get_object, Bucket=versioned, Key="k", VersionId=marker["VersionId"])
     assert answer == (405, "MethodNotAllowed")
+
+
+@pytest.mark.parametrize(
+    ("operation", "more", "code"),
+    [
+        ("get_object_attributes", {"ObjectAttributes": ["ETag"]}, "NoSuchKey"),
+        ("get_object_tagging", {}, "NoSuchKey"),
+        ("get_object_acl", {}, "NoSuchKey"),
+        ("put_object_tagging", {"Tagging": {"TagSet": []}}, "MethodNotAllowed"),
+        ("delete_object_tagging", {}, "MethodNotAllowed"),
+        ("put_object_acl", {"ACL": "private"}, "MethodNotAllowed"),
+    ],
+)
+def test_a_delete_marker_is_named_whatever_is_asked_of_it(
+    s3: Client, versioned: str, operation: str, more: dict[str, Any], code: str
+) -> None:
+    s3.put_object(Bucket=versioned, Key="k", Body=b"1")
+    marker = s3.delete_object(Bucket=versioned, Key="k")["VersionId"]
+    call, place = getattr(s3, operation), {"Bucket": versioned, "Key": "k"}
+    with pytest.raises(s3.exceptions.ClientError) as caught:
+        call(**place, **more)
+    assert caught.value.response["Error"]["Code"] == code
+    assert caught.value.response["ResponseMetadata"]["HTTPHeaders"]["x-amz-delete-marker"] == "true"
+    assert refused(call, **place, **more, VersionId=marker) == (405, "MethodNotAllowed")
 
 
 def test_an_answer_to_head_has_no_body(http: httpx.Client, s3: Client, bucket: str) -> None:

@@ -6,7 +6,13 @@ from typing import Any, get_args
 
 import pytest
 
-from storage_service.app.core.errors import InvalidRequest, MethodNotAllowed, NotImplemented, StorageError
+from storage_service.app.core.errors import (
+    InvalidArgument,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotImplemented,
+    StorageError,
+)
 from storage_service.app.core.security import ACTIONS
 from storage_service.app.edge.request import Request
 from storage_service.app.s3.operation import Level, asks
@@ -80,6 +86,11 @@ def test_a_copy_source_makes_another_operation_of_a_put() -> None:
         ("POST", "/", MethodNotAllowed),
         ("GET", "/b?location&versioning", InvalidRequest),
         ("PUT", "/b/k?tagging&attributes", InvalidRequest),
+        ("PUT", "/b/k?partNumber=1", InvalidArgument),
+        ("PUT", "/b/k?versionId=x", InvalidArgument),
+        ("PUT", "/b/k?uploadId=u&partNumber=1&versionId=x", InvalidArgument),
+        ("POST", "/b/k?uploads&versionId=x", InvalidArgument),
+        ("POST", "/b/k?uploadId=u&versionId=x", InvalidArgument),
     ],
 )
 def test_what_nobody_serves_is_never_a_success(method: str, target: str, error: type[StorageError]) -> None:

@@ -14,6 +14,7 @@ from defusedxml.ElementTree import fromstring
 from tests.s3.asking import body_of, refused
 
 Client = Any
+LEVEL = "<Tagging><TagSet><Tag><Key>level</Key><Value>open</Value></Tag></TagSet></Tagging>"
 WITHOUT_FILE = b'--x\r\nContent-Disposition: form-data; name="key"\r\n\r\nk\r\n--x--\r\n'
 
 
@@ -70,6 +71,26 @@ def test_tags_come_as_a_document(http: httpx.Client, s3: Client, bucket: str) ->
     tagging = "<Tagging><TagSet><Tag><Key>a</Key><Value>1</Value></Tag></TagSet></Tagging>"
     assert post(http, signed(s3, bucket, "k", tagging=tagging)).status_code == 204
     assert s3.get_object_tagging(Bucket=bucket, Key="k")["TagSet"] == [{"Key": "a", "Value": "1"}]
+
+
+@pytest.mark.parametrize(
+    ("condition", "field"),
+    [
+        ({"s3:x-amz-acl": "public-read"}, {"acl": "public-read"}),
+        ({"s3:x-amz-storage-class": "STANDARD"}, {"x-amz-storage-class": "STANDARD"}),
+        ({"s3:RequestObjectTag/level": "open"}, {"tagging": LEVEL}),
+        ({"s3:authType": "POST"}, {}),
+    ],
+)
+def test_a_bucket_policy_sees_what_the_form_says(
+    http: httpx.Client, s3: Client, bucket: str, condition: dict[str, str], field: dict[str, str]
+) -> None:
+    statement = {"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject", "Resource": f"arn:aws:s3:::{bucket}/*"}
+    policy = {"Version": "2012-10-17", "Statement": {**statement, "Condition": {"StringEquals": condition}}}
+    form = signed(s3, bucket, "k", **field)
+    assert post(http, form).status_code == 204
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+    assert post(http, form).status_code == 403
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ PACKAGES = {
     "systemd-analyze": "systemd",
     "pg_ctl": "postgresql",
     "initdb": "postgresql",
+    "mc": "none: go install github.com/minio/mc",
     "versitygw": "none: go install github.com/versity/versitygw/cmd/versitygw",
 }
 

@@ -53,6 +53,7 @@ from storage_service.app.core.pieces import (
     UploadRef,
     UploadsQuery,
     Verify,
+    Whole,
     algorithms_of,
     check_number,
     check_part_size,
@@ -303,9 +304,7 @@ class Uploads:
 
     async def _attempt(self, ref: UploadRef, upload: Upload, completion: Completion) -> Version:
         options = parse_options(upload.doc)
-        stored = await self.lane.run(self.catalog.parts, upload.id, 0, MAX_PARTS)
-        chosen = choose(stored, completion.listed, options.algorithm)
-        whole = put_together(chosen, options.algorithm, options.checksum_type)
+        chosen, whole = await self.lane.run(self._put_together, upload.id, options, completion)
         check_whole(whole, options, completion)
         copied = whole.size if len(chosen) > 1 else 0
         self.store.admit(ref.bucket, ref.key, copied, options.attributes.content_type)
@@ -323,6 +322,11 @@ class Uploads:
             upload.id, upload.stamp, draft, completion.actor, completion.conditions, promised=promised
         )
         return await self.commit_whole(change, blob)
+
+    def _put_together(self, upload_id: str, options: UploadOptions, completion: Completion) -> tuple[list[Part], Whole]:
+        """The parts that were listed, and what they come to. Blocks, and takes long for thousands of them."""
+        chosen = choose(self.catalog.parts(upload_id, 0, MAX_PARTS), completion.listed, options.algorithm)
+        return chosen, put_together(chosen, options.algorithm, options.checksum_type)
 
     async def precheck(self, bucket: Bucket, key: str, conditions: WriteConditions) -> None:
         """Before bytes are joined in vain; the commit decides."""

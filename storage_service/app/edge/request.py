@@ -64,6 +64,11 @@ class Request:
             self._headers = dict(reversed(self.scope["headers"]))
         return self._headers
 
+    @property
+    def repeats_headers(self) -> bool:
+        """Whether some header stands twice: rare, and only then is it worth while to look which."""
+        return len(self.headers) != len(self.scope["headers"])
+
     def add_headers(self, more: Iterable[tuple[bytes, bytes]]) -> None:
         """Headers that stood elsewhere, as in a presigned URL; one that was sent stands."""
         self.scope["headers"] = [*self.scope["headers"], *more]
@@ -114,9 +119,7 @@ class Request:
         sent = self.headers.get(b"content-length")
         if sent is None:
             return None
-        # A header sent twice is rare: only then are the values compared.
-        twice = len(self.headers) != len(self.scope["headers"])
-        if not LENGTH.fullmatch(sent) or (twice and len(set(self.headers_all(b"content-length"))) > 1):
+        if not LENGTH.fullmatch(sent) or (self.repeats_headers and len(set(self.headers_all(b"content-length"))) > 1):
             raise InvalidArgument("Content-Length is not one number of bytes")
         return int(sent)
 

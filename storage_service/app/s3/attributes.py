@@ -8,10 +8,11 @@ from storage_service.app.core.errors import InvalidArgument
 from storage_service.app.core.objects import Version
 from storage_service.app.edge.conditions import check, parse_conditions
 from storage_service.app.edge.names import http_date
+from storage_service.app.edge.request import Request
 from storage_service.app.s3.answers import document, element, send_xml
 from storage_service.app.s3.checksums import checksums_of, type_of
 from storage_service.app.s3.context import Call
-from storage_service.app.s3.list import read_limit
+from storage_service.app.s3.list import MOST_KEYS, read_limit
 from storage_service.app.s3.naming import asked_version, version_headers
 from storage_service.app.s3.parts import part_sizes, part_sums
 
@@ -28,7 +29,7 @@ async def get_attributes(call: Call) -> None:
     if "Checksum" in asked:
         inner += checksum_element(checksums_of(doc))
     if "ObjectParts" in asked:
-        inner += parts_element(call, version)
+        inner += parts_element(call.request, version)
     if "StorageClass" in asked:
         inner += element("StorageClass", "STANDARD")
     if "ObjectSize" in asked:
@@ -53,15 +54,15 @@ def checksum_element(sums: Mapping[str, str]) -> str:
     return f"<Checksum>{inner}{element('ChecksumType', type_of(next(iter(sums.values()))))}</Checksum>"
 
 
-def parts_element(call: Call, version: Version) -> str:
+def parts_element(request: Request, version: Version) -> str:
     """A page of parts, with their checksums where they have any."""
     sizes = part_sizes(version)
     if sizes is None:
         return ""
-    most = read_limit(call.request.header(b"x-amz-max-parts"), "max-parts")
-    after = read_limit(call.request.header(b"x-amz-part-number-marker") or "0", "part-number-marker")
+    most = read_limit(request.header(b"x-amz-max-parts"), "max-parts")
+    after = read_limit(request.header(b"x-amz-part-number-marker") or "0", "part-number-marker")
     sums, algorithm = part_sums(version)
-    shown = range(after, min(after + most, len(sizes)))
+    shown = range(after, min(after + min(most, MOST_KEYS), len(sizes)))
     rows = "".join(
         f"<Part>{element('PartNumber', at + 1)}{element('Size', sizes[at])}"
         f"{element(f'Checksum{algorithm}', sums[at]) if sums else ''}</Part>"

@@ -1,10 +1,15 @@
 """Buckets: list, create, head, delete, where they are, and whether they keep versions."""
 
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
 from storage_service.app.core.errors import (
     BucketAlreadyExists,
     BucketAlreadyOwnedByYou,
     IllegalLocationConstraint,
     InvalidArgument,
+    InvalidBucketName,
     MalformedXML,
     NoSuchBucket,
     NotImplemented,
@@ -19,7 +24,11 @@ from storage_service.app.s3.configuration.creation import new_bucket_options
 from storage_service.app.s3.context import Call
 from storage_service.app.s3.reading import text_of
 
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
 US_EAST_1 = "us-east-1"
+IPV4 = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}", re.ASCII)
 MOST_BUCKETS = 10_000  # a page. Source: AWS "ListBuckets"
 STATUSES: dict[str, Versioning] = {"Enabled": "on", "Suspended": "suspended"}
 
@@ -28,7 +37,8 @@ async def list_buckets(call: Call) -> None:
     """Those the caller may see, in pages where it asks for pages."""
     most = page_size(call.query.get("max-buckets"), MOST_BUCKETS)
     after, prefix = call.query.get("continuation-token", ""), call.query.get("prefix", "")
-    own = [bucket for bucket in await call.store.list_buckets() if may_own(call, bucket)]
+    here = call.query.get("bucket-region", call.context.region) == call.context.region
+    own = [bucket for bucket in await call.store.list_buckets() if here and may_own(call, bucket)]
     found = [bucket for bucket in own if bucket.name > after and bucket.name.startswith(prefix)]
     region = call.context.region if "max-buckets" in call.query else None
     shown = "".join(
@@ -66,14 +76,28 @@ def page_size(asked: str | None, most: int) -> int:
 
 
 async def create_bucket(call: Call) -> None:
-    """Raises: BucketAlreadyExists, BucketAlreadyOwnedByYou, IllegalLocationConstraint."""
-    name, options = call.target.bucket, BucketOptions(public_list=False, **new_bucket_options(call))
-    await _check_location(call)
+    """Raises: BucketAlreadyExists, BucketAlreadyOwnedByYou, IllegalLocationConstraint, InvalidTag, NotImplemented."""
+    name = check_host_name(call.target.bucket)
+    said = await document_of(call, "CreateBucketConfiguration")
+    options = BucketOptions(public_list=False, **new_bucket_options(call, said))
+    _check_location(call, said)
     try:
         await call.store.create_bucket(name, call.principal.subject, options, call.actor)
     except BucketAlreadyExists:
         await _refuse_taken(call, name, options)
     await send_empty(call.request.send, 200, ((b"location", f"/{quote_key(name)}".encode()),))
+
+
+def check_host_name(name: str) -> str:
+    """The name itself, if a host can begin with it: it may be made part of one. Source: AWS "Bucket naming rules".
+
+    Raises: InvalidBucketName.
+    """
+    if any(not label or label.startswith("-") or label.endswith("-") for label in name.split(".")) or IPV4.fullmatch(
+        name
+    ):
+        raise InvalidBucketName("The specified bucket is not valid.", bucket=name)
+    return name
 
 
 async def _refuse_taken(call: Call, name: str, options: BucketOptions) -> None:
@@ -87,14 +111,23 @@ async def _refuse_taken(call: Call, name: str, options: BucketOptions) -> None:
         raise BucketAlreadyExists("The requested bucket name is not available", bucket=name)
     if options.config.get("acl") != bucket.options.config.get("acl"):
         raise BucketAlreadyExists("You own this bucket, with another access control list", bucket=name)
-    if call.context.region != US_EAST_1:
-        raise BucketAlreadyOwnedByYou("You already own this bucket", bucket=name)
+    kept = bucket.options.config
+    lost = [what for what, asked in options.config.items() if what != "acl" and not _covers(kept.get(what), asked)]
+    if lost or call.context.region != US_EAST_1:
+        other = f", with other settings: {', '.join(lost)}" if lost else ""
+        raise BucketAlreadyOwnedByYou(f"You already own this bucket{other}", bucket=name)
 
 
-async def _check_location(call: Call) -> None:
+def _covers(kept: Any, asked: Any) -> bool:
+    """Whether a setting that is kept says all that is asked."""
+    return kept == asked or (isinstance(kept, Mapping) and isinstance(asked, Mapping) and asked.items() <= kept.items())
+
+
+def _check_location(call: Call, said: "Element | None") -> None:
     """A constraint must name this service's region; the world's first region goes by no name, and by `EU`."""
-    root = await document_of(call, "CreateBucketConfiguration")
-    asked = None if root is None else text_of(root, "LocationConstraint")
+    if said is not None and (said.find("Location") is not None or said.find("Bucket") is not None):
+        raise NotImplemented("Directory buckets are not implemented: every bucket of this service is a general one")
+    asked = None if said is None else text_of(said, "LocationConstraint")
     if asked and asked not in {call.context.region, US_EAST_1, "EU"}:
         raise IllegalLocationConstraint(
             f"The {asked} location constraint is incompatible with the region of this service, {call.context.region}"

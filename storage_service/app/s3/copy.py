@@ -15,11 +15,12 @@ from storage_service.app.core.errors import (
     InvalidRequest,
     NoSuchKey,
     NoSuchVersion,
+    NotImplemented,
 )
 from storage_service.app.core.objects import Attributes, Bucket, Span, Version
 from storage_service.app.edge.conditions import write_conditions
 from storage_service.app.edge.request import Request, decode_path
-from storage_service.app.edge.respond import send_empty
+from storage_service.app.edge.respond import Header, send_empty
 from storage_service.app.s3.answers import document, element, quoted, send_xml, timestamp
 from storage_service.app.s3.attributes_in import attributes_of, check_redirect
 from storage_service.app.s3.checksums import algorithm_named, checksums_of, type_of
@@ -30,6 +31,7 @@ from storage_service.app.s3.naming import version_name, written_version_headers
 from storage_service.app.s3.tags import parse_header
 
 DIRECTIVES = frozenset({"COPY", "REPLACE"})
+TARGET_TIMES = frozenset({b"if-modified-since", b"if-unmodified-since"})
 UNCHANGED = (
     "This copy request is illegal because it is trying to copy an object to itself without changing the object's"
     " metadata, storage class, website redirect location or encryption attributes."
@@ -53,10 +55,15 @@ async def copy_object(call: Call) -> None:
     inner = element("LastModified", timestamp(version.at_ms)) + element("ETag", quoted(version.etag))
     inner += "".join(element(f"Checksum{name}", value) for name, value in sums.items())
     inner += "".join(element("ChecksumType", type_of(value)) for value in list(sums.values())[:1])
-    headers = written_version_headers(version, call.bucket)
-    if source.bucket.options.versioning != "off":
-        headers.append((b"x-amz-copy-source-version-id", version_name(source.version).encode()))
+    headers = [*written_version_headers(version, call.bucket), *source_headers(source)]
     await send_xml(call.request, document("CopyObjectResult", inner), headers)
+
+
+def source_headers(source: Source) -> list[Header]:
+    """Which version was copied. Nothing for a bucket that never kept versions."""
+    if source.bucket.options.versioning == "off":
+        return []
+    return [(b"x-amz-copy-source-version-id", version_name(source.version).encode())]
 
 
 async def _copy(call: Call, source: Source, attributes: Attributes) -> Version:
@@ -159,8 +166,10 @@ async def _compute(call: Call, source: Source, algorithm: Algorithm) -> Mapping[
 
 
 async def rename_object(call: Call) -> None:
-    """Raises: NoSuchKey, PreconditionFailed, InvalidRequest."""
+    """Raises: NoSuchKey, PreconditionFailed, InvalidRequest, NotImplemented for times of what stands at the target."""
     sent = call.request.header(b"x-amz-rename-source")
+    if not TARGET_TIMES.isdisjoint(call.request.headers):
+        raise NotImplemented("A rename asks for the target by If-Match and If-None-Match; its times are not compared")
     if not sent:
         raise InvalidArgument("RenameObject needs the header x-amz-rename-source")
     key = decode_path(sent.encode("latin-1")).removeprefix(f"/{call.bucket.name}/").removeprefix("/")

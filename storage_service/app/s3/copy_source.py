@@ -9,6 +9,7 @@ from storage_service.app.core.downloads import Precheck
 from storage_service.app.core.errors import (
     InvalidArgument,
     InvalidRange,
+    InvalidRequest,
     MethodNotAllowed,
     NotModified,
     PreconditionFailed,
@@ -16,8 +17,10 @@ from storage_service.app.core.errors import (
 from storage_service.app.core.objects import Span, Version
 from storage_service.app.edge.conditions import Conditions, check, parse_date
 from storage_service.app.edge.request import Request, decode_path, parse_query
+from storage_service.app.s3.naming import check_version_id
 
 PREFIX = b"x-amz-copy-source-if-"
+SSE_PREFIX = b"x-amz-copy-source-server-side-encryption"
 SPAN = re.compile(r"bytes=([0-9]{1,19})-([0-9]{1,19})", re.ASCII)
 
 
@@ -30,14 +33,19 @@ class CopySource(NamedTuple):
 
 
 def parse_source(request: Request) -> CopySource:
-    """Decoded once, and split before: an encoded `?` belongs to the key. Raises: InvalidArgument."""
+    """Decoded once, and split before: an encoded `?` belongs to the key.
+
+    Raises: InvalidArgument, InvalidRequest for a key to decrypt it with: nothing here is encrypted by such.
+    """
+    if any(name.startswith(SSE_PREFIX) for name in request.headers):
+        raise InvalidRequest("The encryption parameters are not applicable to this object.")
     raw = request.headers.get(b"x-amz-copy-source", b"")
     path, mark, query = raw.partition(b"?versionId=")
     version_id = parse_query(b"versionId=" + query).get("versionId") if mark else None
     bucket, _, key = decode_path(path).removeprefix("/").partition("/")
-    if not bucket or not key or version_id == "":
+    if not bucket or not key:
         raise InvalidArgument("Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
-    return CopySource(bucket, key, version_id)
+    return CopySource(bucket, key, version_id if version_id is None else check_version_id(version_id))
 
 
 def parse_span(request: Request) -> Callable[[Version], Span] | None:

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterable
 
-from storage_service.app.core.errors import InvalidRequest, StorageError
+from storage_service.app.core.errors import InvalidRequest, NoSuchKey, NoSuchVersion, StorageError
 from storage_service.app.core.gate import find_bucket
 from storage_service.app.edge.cors import is_preflight
 from storage_service.app.edge.exchange import INTERNAL, Exchange
@@ -13,6 +13,7 @@ from storage_service.app.edge.respond import Header
 from storage_service.app.s3 import website
 from storage_service.app.s3.answers import HOST_ID, code_of, s3_status_of, send_error
 from storage_service.app.s3.context import Call, Context
+from storage_service.app.s3.missing import SPEAKING, refuse_missing
 from storage_service.app.s3.operations import OPERATIONS, find
 from storage_service.app.s3.target import parse_target
 
@@ -56,7 +57,13 @@ class S3Door:
             await website.serve(call, site)
             return
         await call.admit()
-        await operation.handler(call)
+        try:
+            await operation.handler(call)
+        except (NoSuchKey, NoSuchVersion) as error:
+            if exchange.status or operation.action not in SPEAKING:
+                raise
+            self._metrics.error(code_of(error))
+            await refuse_missing(call, error)
 
     async def _fail(self, exchange: "S3Exchange", error: Exception) -> None:
         """The error as an answer; nothing more if one has begun: the server then cuts the connection."""

@@ -1,26 +1,18 @@
 """GET and HEAD of objects: the hottest calls. No XML, no framework; head and first bytes leave in one write."""
 
-from collections.abc import Iterable
 from functools import partial
 
 from storage_service.app.core.downloads import Precheck
-from storage_service.app.core.errors import (
-    InvalidRequest,
-    MethodNotAllowed,
-    NoSuchKey,
-    NoSuchVersion,
-    StorageError,
-)
+from storage_service.app.core.errors import InvalidRequest
 from storage_service.app.core.gate import same_as
 from storage_service.app.core.objects import Span, Version
 from storage_service.app.edge.conditions import Conditions, check, if_range_holds, parse_conditions
 from storage_service.app.edge.deliver import deliver
 from storage_service.app.edge.ranges import content_range, parse_range
 from storage_service.app.edge.respond import Header
-from storage_service.app.s3.answers import send_error
 from storage_service.app.s3.context import Call
 from storage_service.app.s3.head import render_head, wants_checksum
-from storage_service.app.s3.naming import asked_version, version_headers
+from storage_service.app.s3.naming import asked_version
 from storage_service.app.s3.operation import asks
 from storage_service.app.s3.parts import Piece, part_checksum_headers, part_number, part_span
 
@@ -31,11 +23,7 @@ SSE_HEADERS = frozenset({SSE, SSE + b"-aws-kms-key-id", SSE + b"-customer-algori
 
 async def get_object(call: Call) -> None:
     """Raises: NoSuchKey, NoSuchVersion, PreconditionFailed, NotModified, InvalidRange, InvalidPart, DamagedObject."""
-    version_id, precheck = asked_version(call), _precheck(call)
-    try:
-        download = await call.store.get_object(call.bucket, call.key, version_id, precheck)
-    except (NoSuchKey, NoSuchVersion) as error:
-        return await _refuse_missing(call, error, version_id)
+    download = await call.store.get_object(call.bucket, call.key, asked_version(call), _precheck(call))
     try:
         piece = piece_of(call, download.version)
         headers = _headers(call, download.version, piece)
@@ -44,16 +32,12 @@ async def get_object(call: Call) -> None:
         raise
     span = piece.span or Span(0, download.version.size)
     await deliver(call.request, 206 if piece.span else 200, headers, download, span)
-    return None
 
 
 async def head_object(call: Call) -> None:
     """The answer of GET without its bytes."""
-    version_id, precheck = asked_version(call), _precheck(call)
-    try:
-        version = await call.store.head_object(call.bucket, call.key, version_id)
-    except (NoSuchKey, NoSuchVersion) as error:
-        return await _refuse_missing(call, error, version_id)
+    precheck = _precheck(call)
+    version = await call.store.head_object(call.bucket, call.key, asked_version(call))
     if precheck is not None:
         precheck(version)
     piece = piece_of(call, version)
@@ -62,7 +46,6 @@ async def head_object(call: Call) -> None:
     status = 206 if piece.span else 200
     await call.request.send({"type": "http.response.start", "status": status, "headers": headers})
     await call.request.send({"type": "http.response.body", "body": b""})
-    return None
 
 
 def _precheck(call: Call) -> Precheck | None:
@@ -103,21 +86,3 @@ def piece_of(call: Call, version: Version) -> Piece:
     if header is None or not if_range_holds(request.header(b"if-range"), version.etag, version.at_ms):
         return WHOLE
     return Piece(parse_range(header, version.size))
-
-
-async def _refuse_missing(call: Call, error: StorageError, version_id: str | None) -> None:
-    """404; where a delete marker is what was found, that is said: 405 for one that was asked for by its id."""
-    versions = [] if call.bucket.options.versioning == "off" else await call.store.list_versions(call.bucket, call.key)
-    if version_id is None:
-        found = versions[0] if versions else None
-    else:
-        named = (one for one in versions if version_id == one.version_id or (version_id == "null" and one.is_null))
-        found = next(named, None)
-    if found is None or not found.is_marker:
-        return await send_error(call.request, error, ((b"x-amz-delete-marker", b"false"),))
-    headers: Iterable[Header] = ((b"x-amz-delete-marker", b"true"), *version_headers(found, call.bucket))
-    if version_id is None:
-        gone = NoSuchKey("The specified key does not exist.", key=call.key)
-        return await send_error(call.request, gone, headers)
-    refusal = MethodNotAllowed("The specified method is not allowed against this resource.", key=call.key)
-    return await send_error(call.request, refusal, (*headers, (b"allow", b"DELETE")))

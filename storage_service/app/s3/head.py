@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from storage_service.app.core.errors import InvalidRequest
+from storage_service.app.core.errors import InvalidArgument, InvalidRequest
 from storage_service.app.core.objects import Bucket, Version
 from storage_service.app.edge.mime import is_active
 from storage_service.app.edge.names import http_date, iso
@@ -93,14 +93,24 @@ def lock_headers(doc: Mapping[str, Any]) -> list[Header]:
 
 
 def with_overrides(call: Call, headers: list[Header]) -> list[Header]:
-    """What a signed query wants the headers to say. Raises: InvalidRequest where nobody signed."""
-    asked = {OVERRIDES[name]: value for name, value in call.query.items() if name in OVERRIDES}
+    """What a signed query wants the headers to say; one without a value says nothing.
+
+    Raises: InvalidRequest where nobody signed, InvalidArgument for what no header can say.
+    """
+    asked = {OVERRIDES[name]: text for name, text in call.query.items() if name in OVERRIDES and text}
     if not asked:
         return headers
     if not call.caller.access_key:
         raise InvalidRequest("Request specific response headers cannot be used for anonymous GET requests.")
     kept = [header for header in headers if header[0] not in asked]
-    return kept + [(name, value) for name, text in asked.items() if (value := sane(text))]
+    return kept + [(name, _sayable(name, text)) for name, text in asked.items()]
+
+
+def _sayable(name: bytes, text: str) -> bytes:
+    value = sane(text)
+    if value is None:
+        raise InvalidArgument(f"Header value cannot be represented using ISO-8859-1: response-{name.decode()}")
+    return value
 
 
 def sane(value: object) -> bytes | None:

@@ -14,6 +14,7 @@ from storage_service.app.edge.respond import Header
 
 PREFIX = b"x-amz-meta-"
 MOST_BYTES = 2048  # names and values together. Source: AWS, "User-defined object metadata"
+MOST_RAW_BYTES = 8 * MOST_BYTES  # of one value as it was sent: its mail form is longer, and takes long to read
 NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]{1,256}", re.ASCII)  # a header's. Source: RFC 9110 §5.6.2
 PLAIN = re.compile(r"[ -~\t]*", re.ASCII)
 ENCODED_WORD = "=?"
@@ -28,6 +29,8 @@ def parse_metadata(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, value in headers:
         if name.startswith(PREFIX):
+            if len(value) > MOST_RAW_BYTES:
+                raise MetadataTooLarge(f"Your metadata headers exceed the {MOST_BYTES} bytes allowed")
             key, text = name[len(PREFIX) :].decode("latin-1"), _decode(value)
             found[key] = f"{found[key]},{text}" if key in found else text
     check_size(found)

@@ -1,14 +1,15 @@
 """Multipart uploads. Source: AWS "CreateMultipartUpload" and the calls that follow it."""
 
+import asyncio
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import orjson
 
 from storage_service.app.core.checksums import KINDS, Algorithm, ChecksumType, base64_of
 from storage_service.app.core.errors import InvalidArgument, InvalidRequest, MalformedXML
-from storage_service.app.core.objects import Digests, Version
+from storage_service.app.core.objects import Digests, Span, Version
 from storage_service.app.core.pieces import (
     MAX_PART_BYTES,
     MAX_PARTS,
@@ -25,7 +26,7 @@ from storage_service.app.edge.conditions import write_conditions
 from storage_service.app.edge.names import quote_key
 from storage_service.app.edge.respond import Header, send_empty
 from storage_service.app.s3.answers import document, element, quoted, send_xml, timestamp
-from storage_service.app.s3.attributes_in import attributes_of
+from storage_service.app.s3.attributes_in import attributes_of, refuse_unsupported
 from storage_service.app.s3.bodies import Received, read_document, receive
 from storage_service.app.s3.checksums import (
     HEADERS,
@@ -42,7 +43,8 @@ from storage_service.app.s3.checksums import (
 )
 from storage_service.app.s3.configuration.creation import with_protection
 from storage_service.app.s3.context import Call
-from storage_service.app.s3.copy_source import check_source, parse_source, parse_span
+from storage_service.app.s3.copy import Source, find_source, source_headers
+from storage_service.app.s3.copy_source import check_source, parse_span
 from storage_service.app.s3.naming import written_version_headers
 from storage_service.app.s3.patience import Answer, answer_patiently
 from storage_service.app.s3.reading import MAX_XML_BYTES, need_text, parse_xml, text_of
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
 MOST_LIST_BYTES = 4 * MAX_XML_BYTES  # 10,000 parts with a checksum each
+LONG_BYTES = 32 * 1024  # such lists are read beside the loop: the longest takes 80 ms
 
 
 async def create_upload(call: Call) -> None:
@@ -87,7 +90,8 @@ def _chosen_checksum(call: Call) -> tuple[Algorithm | None, ChecksumType | None]
 
 
 async def upload_part(call: Call) -> None:
-    """Raises: NoSuchUpload, InvalidArgument, BadDigest, EntityTooLarge, QuotaExceeded …"""
+    """Raises: NoSuchUpload, InvalidArgument, BadDigest, EntityTooLarge, QuotaExceeded, NotImplemented …"""
+    refuse_unsupported(call.request)
     found = announced(call.request, call.caller.payload.trailers)
     check_declared(call.request, found)
     ref, number = ref_of(call), _part_number(call)
@@ -128,29 +132,23 @@ def _part_sums(stored: StoredPart, sent: Algorithm | None) -> Mapping[Algorithm,
 
 async def copy_part(call: Call) -> None:
     """Raises: NoSuchUpload, NoSuchKey, PreconditionFailed, InvalidArgument, InvalidRequest, AccessDenied …"""
+    refuse_unsupported(call.request)
     ref, number = ref_of(call), _part_number(call)
-    named = parse_source(call.request)
-    bucket = await call.find_bucket(named.bucket)
-    await call.authorize_object("read_object", bucket, named.key, named.version_id, "GetObject")
-    source = PartSource(
-        bucket,
-        named.key,
-        named.version_id,
-        parse_span(call.request),
-        check_source(call.request),
-    )
+    span = parse_span(call.request)
+    source = await find_source(call)
     # Some seconds for gigabytes: their digests must be read.
-    await answer_patiently(call.request, _copied(call, ref, number, source))
+    await answer_patiently(call.request, _copied(call, (ref, number), source, span))
 
 
-async def _copied(call: Call, ref: UploadRef, number: int, source: PartSource) -> Answer:
-    stored = await call.context.uploads.copy_part(ref, number, source)
+async def _copied(
+    call: Call, place: tuple[UploadRef, int], source: Source, span: Callable[[Version], Span] | None
+) -> Answer:
+    version_id = source.version.version_id if source.named else None  # of one that is not named, the one then current
+    wanted = PartSource(source.bucket, source.version.key, version_id, span, check_source(call.request))
+    stored = await call.context.uploads.copy_part(*place, wanted)
     inner = element("LastModified", timestamp(stored.part.at_ms)) + element("ETag", quoted(stored.part.etag))
     inner += "".join(element(f"Checksum{name}", value) for name, value in _part_sums(stored, None).items())
-    headers: list[Header] = []
-    if source.version_id:
-        headers.append((b"x-amz-copy-source-version-id", source.version_id.encode()))
-    return document("CopyPartResult", inner), headers
+    return document("CopyPartResult", inner), source_headers(source)
 
 
 # The end ----------------------------------------------------------------------------------------------------------
@@ -161,9 +159,9 @@ async def complete_upload(call: Call) -> None:
     InvalidRequest …"""
     ref = ref_of(call)
     listed = await read_document(call, MOST_LIST_BYTES, _announced_list(call))
-    root = parse_xml(listed, "CompleteMultipartUpload")
+    parts = parse_completion(listed) if len(listed) < LONG_BYTES else await asyncio.to_thread(parse_completion, listed)
     completion = Completion(
-        _listed(root),
+        parts,
         call.actor,
         write_conditions(call.request),
         _announced_whole(call),
@@ -194,12 +192,12 @@ def _announced_list(call: Call) -> Announced:
     return NOTHING if md5 is None else Announced(md5=parse_md5(md5))
 
 
-def _listed(root: "Element") -> Sequence[ListedPart]:
-    """Raises: MalformedXML."""
-    listed = [_listed_part(node) for node in root.findall("Part")]
-    if not listed or len(listed) > MAX_PARTS:
+def parse_completion(data: bytes) -> Sequence[ListedPart]:
+    """The parts that a completion lists. Raises: MalformedXML, InvalidArgument, BadDigest."""
+    nodes = parse_xml(data, "CompleteMultipartUpload").findall("Part")
+    if not 1 <= len(nodes) <= MAX_PARTS:
         raise MalformedXML(f"A completion lists 1 to {MAX_PARTS} parts")
-    return listed
+    return [_listed_part(node) for node in nodes]
 
 
 def _listed_part(node: "Element") -> ListedPart:

@@ -1,7 +1,7 @@
 """How versions, owners and times are called on the wire."""
 
 from storage_service.app.core.errors import InvalidArgument
-from storage_service.app.core.objects import NULL_ID, Bucket, Version
+from storage_service.app.core.objects import NULL_ID, Bucket, Version, is_uuid
 from storage_service.app.core.protection import protection_of
 from storage_service.app.core.security import owner_of
 from storage_service.app.edge.respond import Header
@@ -26,11 +26,18 @@ def written_version_headers(version: Version, bucket: Bucket) -> list[Header]:
 
 
 def asked_version(call: Call) -> str | None:
-    """The version the query names. Raises: InvalidArgument for an empty one."""
+    """The version the query names. Raises: InvalidArgument for what is no id."""
     version_id = call.version_id
-    if version_id == "":
+    return version_id if version_id is None else check_version_id(version_id)
+
+
+def check_version_id(text: str) -> str:
+    """Raises: InvalidArgument."""
+    if not text:
         raise InvalidArgument("Version id cannot be the empty string")
-    return version_id
+    if text != NULL_ID and not is_uuid(text):
+        raise InvalidArgument("Invalid version id specified")
+    return text
 
 
 def object_owner(bucket: Bucket, version: Version) -> str:

@@ -71,8 +71,12 @@ async def post_object(call: Call) -> None:
     if not key:
         raise InvalidArgument("Bucket POST must contain a field named 'key'.")
     call.target = call.target._replace(key=check_length(key))
+    said = as_headers(upload.fields)
+    # A policy may ask for what the form says as well as for what brought it; the object is told of the first alone.
+    brought = [header for header in call.request.scope["headers"] if not header[0].startswith(b"x-amz-")]
+    call.request = with_headers(call.request, [*said, *brought])
     await call.authorize_object("write_object", call.bucket, key, None, "PutObject")
-    call.request = as_request(call.request, upload.fields)
+    call.request = with_headers(call.request, said)
     version = await _store(call, upload)
     await answer(call, upload.fields, version)
 
@@ -109,10 +113,11 @@ async def _small(form: Form) -> str:
         raise MalformedPostRequest("A field of the form is not UTF-8") from None
 
 
-def as_request(request: Request, fields: dict[str, str]) -> Request:
+def as_headers(fields: dict[str, str]) -> list[Header]:
     """The form's fields as the headers they stand for, so that one parser reads both.
 
-    Raises: InvalidArgument for what no header can be: it would come back in an answer as a line of its own.
+    Raises: InvalidArgument for what no header can be: it would come back in an answer as a line of its own;
+    MalformedXML and InvalidTag for tags.
     """
     headers = [
         (name.encode("latin-1", "replace"), value.encode())
@@ -121,15 +126,24 @@ def as_request(request: Request, fields: dict[str, str]) -> Request:
     ]
     if "acl" in fields:
         headers.append((b"x-amz-acl", fields["acl"].encode()))
+    if fields.get("tagging"):
+        tags = parse_tagging(parse_xml(fields["tagging"].encode(), "Tagging"))
+        headers.append((b"x-amz-tagging", urlencode(tags).encode()))
     for name, value in headers:
         if not TOKEN.fullmatch(name) or CONTROLS.search(value):
             raise InvalidArgument(f"The field {name.decode('latin-1')!r} cannot be a header")
+    return headers
+
+
+def with_headers(request: Request, headers: list[Header]) -> Request:
+    """The same request with these in the place of its own."""
     scope: Scope = {**request.scope, "headers": headers}
     return Request(scope, request.receive, request.send)
 
 
 async def _store(call: Call, upload: Upload) -> Version:
-    attributes, found = _attributes(call, upload), announced(call.request, frozenset())
+    attributes = with_protection(call, attributes_of(call), call.bucket)
+    found = announced(call.request, frozenset())
     framed = Framed(call.caller.payload, _source(upload.form))
     body = Body(framed.next)
     try:
@@ -140,15 +154,6 @@ async def _store(call: Call, upload: Upload) -> Version:
     if outcome.version is None:
         raise NoSuchKey(key=call.key)
     return outcome.version
-
-
-def _attributes(call: Call, upload: Upload) -> Attributes:
-    """Raises: MalformedXML, InvalidTag, and what the fields get wrong."""
-    attributes = with_protection(call, attributes_of(call), call.bucket)
-    tagging = upload.fields.get("tagging")
-    if not tagging:
-        return attributes
-    return attributes._replace(tags=parse_tagging(parse_xml(tagging.encode(), "Tagging")))
 
 
 def _options(call: Call, attributes: Attributes, found: Announced) -> PutOptions:

@@ -32,8 +32,15 @@ def parse_header(text: str, most: int = MOST_OBJECT_TAGS) -> dict[str, str]:
 def parse_tagging(root: "Element", most: int = MOST_OBJECT_TAGS) -> dict[str, str]:
     """Of a `Tagging` document. Raises: MalformedXML, InvalidTag."""
     listed = root.find("TagSet")
-    if listed is None or any(child.tag != "Tag" for child in listed):
+    if listed is None:
         raise MalformedXML("Tagging has a TagSet of Tags")
+    return parse_listed(listed, most)
+
+
+def parse_listed(listed: "Element", most: int) -> dict[str, str]:
+    """Of an element of `Tag`s. Raises: MalformedXML, InvalidTag."""
+    if any(child.tag != "Tag" for child in listed):
+        raise MalformedXML(f"{listed.tag} has Tags alone")
     pairs = [(need_text(tag, "Key"), _raw(tag, "Value")) for tag in listed]
     return checked(pairs, most)
 

@@ -1,7 +1,8 @@
 """Websites: buckets with a website configuration, to visitors. Index and error documents, and redirects.
 
-A visitor is a GET or HEAD that nobody signed and that asks for nothing but a path; whoever adds a query (`list-type`,
-`versionId` …) or signs means S3's own answer. Source: AWS "Hosting a static website using Amazon S3".
+A visitor is a GET or HEAD that nobody signed and whose query, if it has one, says nothing to S3; whoever asks in S3's
+words (`list-type`, `versionId` …) or signs means S3's own answer.
+Source: AWS "Hosting a static website using Amazon S3".
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,8 +23,10 @@ from storage_service.app.s3.auth.caller import Caller
 from storage_service.app.s3.context import Call
 from storage_service.app.s3.head import render_head, sane
 from storage_service.app.s3.operation import Operation
+from storage_service.app.s3.operations import PARAMETERS, SUBRESOURCES
 
 METHODS = frozenset({"GET", "HEAD"})
+WORDS = SUBRESOURCES | PARAMETERS
 MOVED, FOUND, NOT_FOUND = 301, 302, 404
 VISIT = Operation("GET", "object", "", "GetObject", "read_object", get.get_object)
 
@@ -31,9 +34,9 @@ VISIT = Operation("GET", "object", "", "GetObject", "read_object", get.get_objec
 def is_visit(request: Request, caller: Caller) -> bool:
     return (
         request.method in METHODS
-        and not request.scope.get("query_string")
         and not caller.access_key
         and caller.principal.kind == "anonymous"
+        and (not request.scope.get("query_string") or WORDS.isdisjoint(request.query))
     )
 
 
@@ -50,11 +53,19 @@ async def serve(call: Call, site: Mapping[str, Any]) -> None:
     redirect = site.get("redirect_all") or _rule_for(site, key, None)
     if redirect is not None:
         return await _redirect(call, redirect, key, _prefix_of(site, redirect))
+    if _lacks_slash(call):
+        return await send_empty(call.request.send, FOUND, ((b"location", _place(call, "")),))
     try:
         await _page(call, site)
     except StorageError as error:
         await _answer_fault(call, site, error)
     return None
+
+
+def _lacks_slash(call: Call) -> bool:
+    """Whether a browser asked for the bucket itself without a slash: what a page names would be beside the bucket."""
+    bare = not call.target.hosted and not call.target.key and not call.request.raw_path.endswith(b"/")
+    return bare and b"text/html" in call.request.headers.get(b"accept", b"")
 
 
 async def _page(call: Call, site: Mapping[str, Any]) -> None:

@@ -18,17 +18,17 @@ def unsigned(data: Sequence[bytes], trailers: bytes = b"") -> bytes:
     return b"".join(frames) + b"0\r\n" + trailers + b"\r\n"
 
 
-def signed(data: Sequence[bytes], trailers: str | None = None) -> bytes:
+def signed(data: Sequence[bytes], trailers: str | None = None, seed: ChunkSeed = SEED) -> bytes:
     """The same with signatures; `trailers` are lines, signed too."""
-    previous, frames = SEED.signature, []
+    previous, frames = seed.signature, []
     for piece in (*data, b""):
-        text = (b"AWS4-HMAC-SHA256-PAYLOAD", STAMP, SCOPE, previous.encode(), _hash(b""), _hash(piece))
-        previous = sign(SEED.key, b"\n".join(text))
+        text = (b"AWS4-HMAC-SHA256-PAYLOAD", seed.stamp, seed.scope, previous.encode(), _hash(b""), _hash(piece))
+        previous = sign(seed.key, b"\n".join(text))
         end = b"\r\n" if piece else b""
         frames.append(b"%x;chunk-signature=%s\r\n%s%s" % (len(piece), previous.encode(), piece, end))
     if trailers is not None:
-        parts = (b"AWS4-HMAC-SHA256-TRAILER", STAMP, SCOPE, previous.encode(), _hash(trailers.encode()))
-        signature = sign(SEED.key, b"\n".join(parts))
+        parts = (b"AWS4-HMAC-SHA256-TRAILER", seed.stamp, seed.scope, previous.encode(), _hash(trailers.encode()))
+        signature = sign(seed.key, b"\n".join(parts))
         frames.append(trailers.replace("\n", "\r\n").encode() + b"x-amz-trailer-signature:%s\r\n" % signature.encode())
     return b"".join(frames) + b"\r\n"
 

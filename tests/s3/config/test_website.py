@@ -50,6 +50,8 @@ def test_a_website_is_kept_and_removed(s3: Client, bucket: str) -> None:
         ("/", 200, b"home"),
         ("/index.html", 200, b"home"),
         ("/docs/", 200, b"docs"),
+        ("/?utm_source=letter", 200, b"home"),
+        ("/docs/?v=2", 200, b"docs"),
         ("/new/a", 200, b"a"),
         ("/nothing", 404, b"oops"),
         ("/nothing/", 404, b"oops"),
@@ -74,6 +76,14 @@ def test_pages(http: httpx.Client, site: str, path: str, status: int, body: byte
 def test_redirects(http: httpx.Client, site: str, path: str, status: int, location: str) -> None:
     answer = http.get(f"/{site}{path}")
     assert (answer.status_code, answer.headers["location"]) == (status, location.format(b=site))
+
+
+def test_a_browser_is_led_to_the_slash_that_relative_links_need(http: httpx.Client, site: str) -> None:
+    answer = http.get(f"/{site}", headers={"accept": "text/html,*/*;q=0.8"})
+    assert (answer.status_code, answer.headers["location"]) == (302, f"/{site}/")
+    assert http.get(f"/{site}/", headers={"accept": "text/html"}).content == b"home"
+    host = {"host": f"{site}.s3.example.test", "accept": "text/html"}
+    assert http.get("/", headers=host).content == b"home"
 
 
 def test_under_a_host_of_its_own_the_bucket_is_not_in_the_path(http: httpx.Client, site: str) -> None:

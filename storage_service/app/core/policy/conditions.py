@@ -22,6 +22,9 @@ Compile = Callable[[str], Test]  # of one expected value; raises ValueError wher
 
 VARIABLE = re.compile(r"\$\{([^{}]*)\}")
 LITERALS = {"*": "*", "?": "?", "$": "$"}
+# What a variable stands for is no pattern: a user called `*` is not everybody. While such a text is compared, its own
+# stars and question marks are characters that no text from outside can hold.
+PLAIN = str.maketrans({"*": "\ud800", "?": "\ud801"})
 MAX_VALUES = 1000
 
 
@@ -110,19 +113,22 @@ def _string(value: object) -> str:
 # Variables --------------------------------------------------------------------------------------------------------
 
 
-def fill(text: str, facts: Facts) -> str | None:
-    """The text with its `${key}` and `${key, 'default'}` filled in; None if one has neither value nor default."""
+def fill(text: str, facts: Facts, *, wild: bool) -> str | None:
+    """The text with its `${key}` and `${key, 'default'}` filled in; None if one has neither value nor default.
+
+    `wild`: it is a pattern, and what is filled in is not (see PLAIN).
+    """
     missing = False
 
     def value_of(match: re.Match[str]) -> str:
         nonlocal missing
         name, _, default = (part.strip() for part in match[1].partition(","))
-        if name in LITERALS:
-            return LITERALS[name]
-        found = facts(name.lower())
-        if not found and not default:
-            missing = True
-        return found[0] if found else default.strip("'")
+        value = LITERALS.get(name)
+        if value is None:
+            found = facts(name.lower())
+            missing = missing or (not found and not default)
+            value = found[0] if found else default.strip("'")
+        return value.translate(PLAIN) if wild else value
 
     filled = VARIABLE.sub(value_of, text)
     return None if missing else filled
@@ -136,11 +142,11 @@ def pattern_test(text: str, *, wild: bool = True, fold: bool = False) -> Test:
         return lambda given, _: pattern.fits(given) if pattern else (given.lower() if fold else given) == wanted
 
     def test(given: str, facts: Facts) -> bool:
-        filled = fill(text, facts)
+        filled = fill(text, facts, wild=wild)
         if filled is None:
             return False
         if wild:
-            return Pattern(filled).fits(given)
+            return Pattern(filled).fits(given.translate(PLAIN))
         return given.lower() == filled.lower() if fold else given == filled
 
     return test

@@ -131,7 +131,7 @@ class Authenticator:
         return Caller(principal, holder.access_key, UNSIGNED_BODY)
 
     def _of_header(self, request: Request, authorization: str, bucket: str, key: str) -> Caller:
-        if len(request.headers_all(b"authorization")) > 1:
+        if request.repeats_headers and len(request.headers_all(b"authorization")) > 1:
             raise InvalidArgument(ONE_ONLY)
         if not authorization.strip():
             raise AccessDenied("The Authorization header is empty")

@@ -27,6 +27,8 @@ def canonical_path(raw: bytes) -> bytes:
 
 def parse_pairs(raw: bytes) -> list[Pair]:
     """The query's names and values, encoded as AWS does, sorted; `+` is a space and `a` is `a=`."""
+    if not raw:
+        return []
     if CANONICAL_QUERY.fullmatch(raw):
         pairs = [(name, value) for name, _, value in [piece.partition(b"=") for piece in raw.split(b"&")]]
     else:
@@ -52,7 +54,7 @@ def trimmed(value: bytes) -> bytes:
 
 def canonical_request(method: bytes, path: bytes, query: bytes, headers: list[Pair], payload_hash: bytes) -> bytes:
     """`headers`: the signed ones with their values, by name."""
-    lines = b"".join([name + b":" + value + b"\n" for name, value in headers])
+    lines = b"".join([b"%s:%s\n" % header for header in headers])
     names = b";".join([name for name, _ in headers])
     return b"\n".join((method, path, query, lines, names, payload_hash))
 

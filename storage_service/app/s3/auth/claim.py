@@ -12,12 +12,15 @@ from storage_service.app.core.errors import (
     InvalidArgument,
 )
 from storage_service.app.s3.auth.canonical import Pair
-from storage_service.app.s3.auth.credential import Credential, parse_credential
+from storage_service.app.s3.auth.credential import KEPT, Credential, parse_credential, parse_quoted
 
 SCHEME = "AWS4-HMAC-SHA256"
 SIGNATURE = re.compile(r"[0-9a-f]{64}", re.ASCII)
 SIGNED_HEADERS = re.compile(r"[!-:<-~]+(?:;[!-:<-~]+)*", re.ASCII)
+# As nearly every client writes it.
+PLAIN = re.compile(rf"{SCHEME} Credential=([^,\s]+), ?SignedHeaders=([^,\s]+), ?Signature=([0-9a-f]{{64}})", re.ASCII)
 EXPIRES = re.compile(rb"[0-9]{1,10}")
+KEPT_CHARS = 512  # longer lists of signed headers are read anew each time: see `credential`
 MOST_EXPIRES_SECONDS = 7 * 24 * 3600  # Source: AWS "Authenticating Requests: Using Query Parameters"
 IN_URL = (
     b"X-Amz-Algorithm",
@@ -38,12 +41,18 @@ class Claim(NamedTuple):
     expires_seconds: int | None = None
 
 
-@lru_cache(1024)
 def parse_signed_headers(text: str) -> tuple[bytes, ...] | None:
     """Their names, sorted; None if the list is none."""
+    return _kept_names(text) if len(text) <= KEPT_CHARS else _names(text)
+
+
+def _names(text: str) -> tuple[bytes, ...] | None:
     if not SIGNED_HEADERS.fullmatch(text):
         return None
     return tuple(sorted({name.encode() for name in text.lower().split(";")}))
+
+
+_kept_names = lru_cache(KEPT)(_names)
 
 
 def parse_authorization(text: str) -> Claim:
@@ -51,6 +60,11 @@ def parse_authorization(text: str) -> Claim:
 
     Raises: InvalidArgument for another scheme, AuthorizationHeaderMalformed.
     """
+    plain = PLAIN.fullmatch(text)
+    if plain is not None:
+        credential, signed = parse_credential(plain[1]), parse_signed_headers(plain[2])
+        if credential is not None and signed is not None:
+            return Claim(credential, signed, plain[3])
     scheme, _, rest = text.strip().partition(" ")
     if scheme != SCHEME:
         raise InvalidArgument("Unsupported Authorization Type")
@@ -90,27 +104,17 @@ def parse_url(pairs: list[Pair]) -> tuple[Claim, bytes]:
     _check_once(pairs, len(found))
     if found[b"X-Amz-Algorithm"] != SCHEME.encode():
         raise AuthorizationQueryParametersError('X-Amz-Algorithm only supports "AWS4-HMAC-SHA256"')
-    credential = _credential(found[b"X-Amz-Credential"])
+    credential = parse_quoted(found[b"X-Amz-Credential"])
     if credential is None:
         raise AuthorizationQueryParametersError(
             "Error parsing the X-Amz-Credential parameter; the Credential is mal-formed; expecting"
             ' "<YOUR-AKID>/YYYYMMDD/REGION/s3/aws4_request".'
         )
-    signed = _signed_headers(found[b"X-Amz-SignedHeaders"])
+    signed = parse_signed_headers(unquote(found[b"X-Amz-SignedHeaders"].decode()))
     signature = found[b"X-Amz-Signature"].decode()
     if signed is None or not SIGNATURE.fullmatch(signature):
         raise AuthorizationQueryParametersError("X-Amz-SignedHeaders or X-Amz-Signature cannot be read")
     return Claim(credential, signed, signature, _expires(found[b"X-Amz-Expires"])), found[b"X-Amz-Date"]
-
-
-@lru_cache(1024)
-def _credential(text: bytes) -> Credential | None:
-    return parse_credential(unquote(text.decode()))
-
-
-@lru_cache(1024)
-def _signed_headers(text: bytes) -> tuple[bytes, ...] | None:
-    return parse_signed_headers(unquote(text.decode()))
 
 
 def _check_once(pairs: list[Pair], distinct: int) -> None:

@@ -3,16 +3,21 @@
 import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 
 SKEW_SECONDS = 15 * 60  # how far a client's clock may be off. Source: AWS "RequestTimeTooSkewed"
 STAMP = re.compile(rb"[0-9]{8}T[0-9]{6}Z")
 MAX_DATE_CHARS = 64
+KEPT = 1024  # requests of the same second say the same
 
 
 def parse_stamp(text: bytes) -> float | None:
     """Of `20130524T000000Z`; None if it is no such time."""
-    if not STAMP.fullmatch(text):
-        return None
+    return _parse_stamp(text) if STAMP.fullmatch(text) else None
+
+
+@lru_cache(KEPT)
+def _parse_stamp(text: bytes) -> float | None:
     try:
         return datetime(
             int(text[:4]),

@@ -6,16 +6,14 @@ other spellings, the other names of this service, and why a request is refused. 
 
 import hmac
 import re
-from functools import lru_cache
 from hashlib import sha256
 from typing import NamedTuple
-from urllib.parse import unquote
 
 from storage_service.app.edge.request import Request
 from storage_service.app.s3.auth.canonical import CANONICAL_PATH
 from storage_service.app.s3.auth.claim import MOST_EXPIRES_SECONDS
 from storage_service.app.s3.auth.clock import SKEW_SECONDS, parse_stamp
-from storage_service.app.s3.auth.credential import Credential, parse_credential
+from storage_service.app.s3.auth.credential import Credential, parse_quoted
 from storage_service.app.s3.auth.signing import ALGORITHM
 
 # In the order that is also the canonical one; escapes of the credential's slashes alone.
@@ -24,7 +22,6 @@ PLAIN = re.compile(
     rb"&X-Amz-Expires=([0-9]{1,6})&X-Amz-SignedHeaders=host)&X-Amz-Signature=([0-9a-f]{64})"
 )
 AMZ = b"x-amz-"
-KEPT = 1024
 
 
 class Plain(NamedTuple):
@@ -44,7 +41,7 @@ def read_plain(request: Request) -> Plain | None:
     if found is None:
         return None
     query, credential_text, stamp, expires, signature = found.groups()
-    credential, at, lasts = parse_once(credential_text), parse_time(stamp), int(expires)
+    credential, at, lasts = parse_quoted(credential_text), parse_stamp(stamp), int(expires)
     path = request.raw_path
     if credential is None or at is None or lasts > MOST_EXPIRES_SECONDS or not CANONICAL_PATH.fullmatch(path):
         return None
@@ -69,11 +66,3 @@ def is_genuine(plain: Plain, key: bytes, now: float) -> bool:
     hashed = sha256(plain.canonical).hexdigest().encode()
     text = b"%s\n%s\n%s\n%s" % (ALGORITHM, plain.stamp, plain.credential.scope, hashed)
     return hmac.compare_digest(hmac.digest(key, text, "sha256").hex().encode(), plain.signature)
-
-
-@lru_cache(KEPT)
-def parse_once(text: bytes) -> Credential | None:
-    return parse_credential(unquote(text.decode()))
-
-
-parse_time = lru_cache(KEPT)(parse_stamp)

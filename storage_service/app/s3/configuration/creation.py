@@ -1,7 +1,7 @@
 """What the headers of a write say of access and locks: for a new bucket, and for a new object."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from storage_service.app.core import grants as acl
 from storage_service.app.core.errors import InvalidArgument
@@ -13,6 +13,10 @@ from storage_service.app.s3.configuration.acl_xml import grants_in
 from storage_service.app.s3.configuration.locks import ENABLED, lock_in_headers
 from storage_service.app.s3.configuration.ownership import PREFERRED, check_ownership
 from storage_service.app.s3.context import Call
+from storage_service.app.s3.tags import MOST_BUCKET_TAGS, parse_listed
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 LOCK_ENABLED = b"x-amz-bucket-object-lock-enabled"
 OWNERSHIP = b"x-amz-object-ownership"
@@ -25,8 +29,9 @@ SAYING = frozenset({
 })  # fmt: skip
 
 
-def new_bucket_options(call: Call) -> dict[str, Any]:
-    """Options of a bucket to be made. Raises: InvalidArgument, InvalidRequest, MalformedXML."""
+def new_bucket_options(call: Call, said: "Element | None") -> dict[str, Any]:
+    """Options of a bucket to be made, by headers and document. Raises: InvalidArgument, InvalidRequest, MalformedXML,
+    InvalidTag."""
     headers, config = call.request.headers, dict[str, Any]()
     granted = bucket_acl(call, call.principal.subject)
     if OWNERSHIP in headers:
@@ -35,6 +40,9 @@ def new_bucket_options(call: Call) -> dict[str, Any]:
             raise InvalidArgument("Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting")
     if granted:
         config["acl"] = granted
+    tags = None if said is None else said.find("Tags")
+    if tags is not None and len(tags):
+        config["tags"] = parse_listed(tags, MOST_BUCKET_TAGS)
     if headers.get(LOCK_ENABLED, b"").lower() == b"true":
         config["object_lock"] = dict(ENABLED)
         return {"config": config, "versioning": "on"}
