@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests need beyond Python: file systems to cut the power of, a compiler, nginx, a browser.
+# Installs what the tests need beyond Python: file systems to cut the power of, a compiler, nginx, a browser, and what
+# checks the types of the console's modules.
 # With `full` also what only the full tier needs.
 # Idempotent, and quick when all is there. Without root or apt-get it says what is missing and
 # goes on (those tests skip, with the reason); with CI=true that is an error.
@@ -25,6 +26,7 @@ need gcc gcc
 need nginx-light nginx
 need curl curl
 need chromium chromium
+need node-typescript tsc
 need openssl openssl
 [[ ${1:-} != full ]] || need debootstrap debootstrap
 need shellcheck shellcheck

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from datetime import UTC, datetime, timedelta
 
 import httpx
 from playwright.sync_api import Page, expect
@@ -125,6 +127,75 @@ def test_selection_is_moved_and_copied(page: Page, api: httpx.Client, bucket: st
     until(lambda: keys(api, bucket), ["b.txt", "target/a.txt", "target/b.txt", "target/c/d.txt"])
 
 
+def test_one_file_is_moved_and_copied_by_its_menu(page: Page, api: httpx.Client, bucket: str) -> None:
+    put(api, bucket, "a.txt")
+    open_files(page, bucket)
+    act(page, "a.txt", "Copy…")
+    page.get_by_role("dialog").get_by_label("Folder", exact=True).fill("copies")
+    page.get_by_role("button", name="Copy here").click()
+    until(lambda: keys(api, bucket), ["a.txt", "copies/a.txt"])
+    page.goto(page.url + "?open=a.txt")
+    page.get_by_role("button", name="Actions of this file").click()
+    page.get_by_role("menuitem", name="Move…").click()
+    page.get_by_role("dialog").get_by_label("Folder", exact=True).fill("moved")
+    page.get_by_role("button", name="Move here").click()
+    until(lambda: keys(api, bucket), ["copies/a.txt", "moved/a.txt"])
+
+
+def test_menu_of_the_last_row_stands_inside_the_window_and_is_walked_by_keys(
+    page: Page, api: httpx.Client, bucket: str
+) -> None:
+    for number in range(40):
+        put(api, bucket, f"{number:02}")
+    open_files(page, bucket)
+    page.get_by_role("grid", name="Files").press("End")
+    button = row(page, "39").get_by_role("button", name="Actions of")
+    button.click()
+    expect(page.get_by_role("menuitem", name="Open")).to_be_focused()
+    box = page.get_by_role("menu").bounding_box()
+    assert box is not None
+    assert box["y"] > 0
+    assert box["y"] + box["height"] <= 800
+    page.keyboard.press("End")
+    expect(page.get_by_role("menuitem", name="Delete")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("menu")).to_have_count(0)
+    expect(button).to_be_focused()
+
+
+def test_long_work_says_how_far_it_is_and_can_be_stopped(page: Page, api: httpx.Client, bucket: str) -> None:
+    for key in ("a.txt", "b.txt"):
+        put(api, bucket, key)
+    open_files(page, bucket)
+    # A job that takes long: the service would need very many files.
+    body = json.dumps({"done": 1, "total": 5000, "failed": 0}) + "\n"
+    page.evaluate(LINGERING, body)
+    select(page, "a.txt", "b.txt")
+    page.get_by_role("toolbar").get_by_role("button", name="Delete").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete", exact=True).click()
+    dialog = page.get_by_role("dialog", name="Deleting 2 files")
+    expect(dialog.get_by_role("progressbar")).to_have_attribute("max", "5000")
+    expect(dialog.get_by_role("status")).to_have_text("1 of 5,000 done")
+    dialog.get_by_role("button", name="Stop").click()
+    toast(page, "1 file deleted")
+    expect(dialog).to_have_count(0)
+
+
+LINGERING = """(line) => {
+  const whole = window.fetch
+  window.fetch = (url, options) => {
+    if (!String(url).endsWith("/api/v1/bulk")) return whole(url, options)
+    const body = new ReadableStream({
+      start(stream) {
+        stream.enqueue(new TextEncoder().encode(line))
+        options.signal.addEventListener("abort", () => stream.error(new DOMException("stopped", "AbortError")))
+      },
+    })
+    return Promise.resolve(new Response(body))
+  }
+}"""
+
+
 def test_deleted_files_come_back_by_undo(page: Page, api: httpx.Client, bucket: str) -> None:
     for key in ("a.txt", "b.txt", "c/d.txt", "c/e.txt"):
         put(api, bucket, key, key.encode())
@@ -210,6 +281,20 @@ def test_older_version_is_restored_and_deleted_file_undeleted(page: Page, api: h
     until(lambda: read(api, bucket, "a.txt"), b"first")
 
 
+def test_one_version_is_deleted_and_the_others_stay(page: Page, api: httpx.Client, bucket: str) -> None:
+    api.put(f"/buckets/{bucket}", json={"versioning": "on"}).raise_for_status()
+    first = put(api, bucket, "a.txt", b"first")["version_id"]
+    put(api, bucket, "a.txt", b"second")
+    open_files(page, bucket, "", "?open=a.txt")
+    page.get_by_role("tab", name="Versions").click()
+    page.get_by_role("button", name="Actions of this version").last.click()
+    page.get_by_role("menuitem", name="Delete version").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete version", exact=True).click()
+    expect(page.get_by_text("in trash")).to_be_visible()
+    assert api.get(f"/files/download/{bucket}/a.txt", params={"version_id": first}).status_code == 404
+    assert read(api, bucket, "a.txt") == b"second"
+
+
 def test_text_is_edited_and_nobody_elses_change_is_lost(page: Page, api: httpx.Client, bucket: str) -> None:
     put(api, bucket, "a.txt", b"one")
     open_files(page, bucket, "", "?open=a.txt")
@@ -247,6 +332,21 @@ def test_links_are_made_for_good_and_for_a_while(page: Page, api: httpx.Client, 
     dialog.get_by_role("button", name="Make link").click()
     link = dialog.get_by_label("Signed link").input_value()
     assert httpx.get(link).content == b"shared"
+    expect(dialog.get_by_text("It holds until")).to_be_visible()
     expect(dialog.get_by_role("img", name="QR code")).to_be_visible()
     expect(dialog.get_by_label("curl line", exact=True)).to_contain_text(link)
     expect(dialog.get_by_label("wget line", exact=True)).to_contain_text("'a b.txt'")
+
+
+def test_link_holds_until_the_minute_one_names(page: Page, api: httpx.Client, bucket: str) -> None:
+    put(api, bucket, "a.txt", b"shared")
+    open_files(page, bucket, "", "?open=a.txt")
+    page.get_by_role("tab", name="Share").click()
+    page.get_by_label("It holds for").select_option("until…")
+    end = datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(days=12_345)
+    page.get_by_label("It ends").fill(end.strftime("%Y-%m-%dT%H:%M"))
+    with page.expect_response("**/presigned-url/download/**") as answer:
+        page.get_by_role("button", name="Make link").click()
+    made = answer.value.json()
+    assert abs(datetime.fromisoformat(made["expires_at"]) - end) < timedelta(minutes=1)
+    assert httpx.get(page.get_by_label("Signed link").input_value()).content == b"shared"

@@ -8,6 +8,7 @@ import httpx
 from playwright.sync_api import Page, expect
 
 from tests.console.walking import act, go, open_files, put, row
+from tests.support.service import Service
 
 
 def test_requests_of_others_show_as_they_are_answered(page: Page, api: httpx.Client, bucket: str) -> None:
@@ -39,6 +40,23 @@ def test_files_of_others_come_and_go_while_one_looks(page: Page, api: httpx.Clie
     expect(page.get_by_label("Select mine.txt")).to_be_checked()
     api.delete(f"/files/{bucket}/theirs.txt").raise_for_status()
     expect(row(page, "theirs.txt")).to_have_count(0)
+
+
+def test_what_happened_while_the_network_was_gone_shows_when_it_is_back(
+    page: Page, api: httpx.Client, service: Service, bucket: str
+) -> None:
+    put(api, bucket, "before.txt")
+    with page.expect_request("**/events?*"):
+        open_files(page, bucket)
+    expect(row(page, "before.txt")).to_be_visible()
+    put(api, bucket, "heard.txt")
+    expect(row(page, "heard.txt")).to_be_visible()
+    with page.expect_request("**/events?*") as again:  # the stream ends with the service, and is asked for again
+        service.kill_all()
+        service.start()
+        put(api, bucket, "missed.txt")
+    assert again.value.headers["last-event-id"].isdecimal()
+    expect(row(page, "missed.txt")).to_be_visible()
 
 
 def test_usage_over_time_is_a_picture(page: Page, api: httpx.Client, bucket: str) -> None:

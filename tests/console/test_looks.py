@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, get_args
@@ -96,32 +97,126 @@ def connect(page: Page, bucket: str) -> None:
     expect(page.get_by_role("dialog")).to_be_visible()
 
 
+def from_toolbar(button: str) -> Callable[[Page, str], None]:
+    """A dialog about what is selected."""
+
+    def show(page: Page, bucket: str) -> None:
+        selection(page, bucket)
+        page.get_by_role("toolbar").get_by_role("button", name=button).click()
+        expect(page.get_by_role("dialog")).to_be_visible()
+
+    return show
+
+
+def from_more(item: str) -> Callable[[Page, str], None]:
+    def show(page: Page, bucket: str) -> None:
+        files_page(page, bucket)
+        page.get_by_role("button", name="More", exact=True).click()
+        page.get_by_role("menuitem", name=item).click()
+        expect(page.get_by_role("dialog")).to_be_visible()
+
+    return show
+
+
+def nothing_found(page: Page, bucket: str) -> None:
+    open_files(page, bucket, "", "?q=nothing-is-called-like-that")
+    expect(page.get_by_text("Nothing found")).to_be_visible()
+
+
+def gone(page: Page, bucket: str) -> None:
+    open_files(page, f"{bucket}-is-gone")
+    expect(page.get_by_role("button", name="Try again")).to_be_visible()
+
+
+def grid(page: Page, bucket: str) -> None:
+    open_files(page, bucket, "", "?view=grid")
+    expect(page.get_by_role("link", name="readme.md")).to_be_visible()
+
+
+def shared(page: Page, bucket: str) -> None:
+    opened("Share")(page, bucket)
+    page.get_by_role("button", name="Make link").click()
+    expect(page.get_by_role("img", name="QR code")).to_be_visible()
+
+
+def edited(page: Page, bucket: str) -> None:
+    opened("Preview")(page, bucket)
+    page.get_by_role("button", name="Edit").click()
+    expect(page.get_by_label("Content")).to_be_visible()
+
+
+def new_key(page: Page, bucket: str) -> None:
+    named("#/keys", "Access keys")(page, bucket)
+    page.get_by_role("button", name="New key").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+
+
+def made_key(page: Page, bucket: str) -> None:
+    new_key(page, bucket)
+    page.get_by_role("button", name="Make key").click()
+    expect(page.get_by_label("Secret key", exact=True)).to_be_visible()
+
+
+def palette(page: Page, bucket: str) -> None:
+    files_page(page, bucket)
+    page.keyboard.press("Control+k")
+    expect(page.get_by_role("option").first).to_be_visible()
+
+
+def there_already(page: Page, bucket: str) -> None:
+    """With the queue of uploads behind it."""
+    files_page(page, bucket)
+    page.set_input_files("[data-test=files]", files=files(("readme.md", b"another")))
+    expect(page.get_by_role("dialog")).to_be_visible()
+
+
 PLACES: dict[str, Callable[[Page, str], None]] = {
     "buckets": named("#/", "Buckets"),
     "new bucket": new_bucket,
     "files": files_page,
+    "grid": grid,
+    "nothing found": nothing_found,
+    "no such bucket": gone,
+    "palette": palette,
     "selection": selection,
     "menu": menu,
     "preview": opened("Preview"),
     "details": opened("Details"),
     "versions": opened("Versions"),
-    "share": opened("Share"),
+    "share": shared,
+    "text in the editor": edited,
+    "move to": from_toolbar("Move"),
+    "delete?": from_toolbar("Delete"),
+    "new folder": from_more("New folder"),
+    "deleted files": from_more("Deleted files"),
     "connect": connect,
     **{
         f"settings {tab}": settings(tab)
         for tab in ("general", "access", "cors", "lifecycle", "tags", "usage", "danger")
     },
     "keys": named("#/keys", "Access keys"),
+    "new key": new_key,
+    "key that was made": made_key,
     "status": named("#/status", "Status"),
     "requests": requests,
     "uploads": named("#/uploads", "Unfinished uploads"),
     "configuration": named("#/config", "Configuration"),
+    "there already": there_already,
 }
+
+
+def picture(page: Page, look: Look, name: str) -> None:
+    """Of every page, for people to look at: with STORAGE_LOOKS=directory."""
+    if directory := os.environ.get("STORAGE_LOOKS"):
+        path = Path(directory) / f"{name} {look[0]} {look[1]['width']}.png"
+        page.screenshot(path=path, animations="disabled")
 
 
 def fill(api: httpx.Client, bucket: str) -> None:
     put(api, bucket, "readme.md", b"# Read me\n\nSome *words* and [a link](https://example.org).\n", "text/markdown")
     put(api, bucket, "2026/report.csv", b"a,b\n1,2\n", "text/csv")
+    put(api, bucket, "deleted.txt")
+    api.delete(f"/files/{bucket}/deleted.txt").raise_for_status()
     rule = {"expiration": {"days": 30}, "filter": {"prefix": "tmp/"}}
     cors = {"origins": ["https://app.example.org"], "methods": ["GET"]}
     made = {"lifecycle": [rule], "cors": [cors], "tags": {"team": "blue"}}
@@ -150,6 +245,7 @@ def test_no_page_keeps_anybody_out(
         faults: dict[str, list[str]] = {}
         for name, show in PLACES.items():
             show(page, bucket)
+            picture(page, look, name)
             faults[name] = serious(page)
             width = page.evaluate("document.documentElement.scrollWidth")
             if width > viewport["width"]:
@@ -171,7 +267,7 @@ def test_sign_in_page_keeps_nobody_out(browser: Browser, service: Service) -> No
 def test_theme_is_chosen_and_kept(page: Page) -> None:
     background = "getComputedStyle(document.body).backgroundColor"
     before = page.evaluate(background)
-    page.get_by_role("button", name="Theme: as the system").click()
+    page.get_by_role("button", name="Theme: system").click()
     page.get_by_role("button", name="Theme: light").click()
     expect(page.get_by_role("button", name="Theme: dark")).to_be_visible()
     assert page.evaluate(background) != before

@@ -118,6 +118,13 @@ def share(page: Page) -> None:
     expect(page.get_by_role("img", name="QR code")).to_be_visible()
 
 
+def palette(page: Page) -> None:
+    open_files(page, "catalogue", "spring/", "?view=list")
+    page.get_by_label("Select SC-1040.png").check()
+    page.keyboard.press("Control+k")
+    expect(page.get_by_role("option", name="backups")).to_be_visible()
+
+
 def status(page: Page) -> None:
     go(page, "#/status")
     expect(page.get_by_role("row", name="catalogue")).to_be_visible()
@@ -131,15 +138,16 @@ def phone(page: Page) -> None:
 
 SHOTS = {
     "buckets": buckets, "files": listed, "grid": grid, "uploads": uploading, "policy": policy, "share": share,
-    "status": status, "phone": phone,
+    "palette": palette, "status": status, "phone": phone,
 }  # fmt: skip
 DARK = frozenset({"grid", "phone"})
+HEIGHTS = {"policy": 880, "share": 960}  # the others: as low as a laptop
 
 
 @pytest.mark.parametrize("name", SHOTS)
 def test_picture_is_made(browser: Browser, signed_in: Path, service: Service, shots: Path, name: str) -> None:
     scheme: Literal["dark", "light"] = "dark" if name in DARK else "light"
-    size: ViewportSize = {"width": 1200, "height": 720}
+    size: ViewportSize = {"width": 1200, "height": HEIGHTS.get(name, 720)}
     with browser.new_context(storage_state=signed_in, color_scheme=scheme, viewport=size) as context:
         page = context.new_page()
         page.set_default_timeout(PATIENCE_MS)

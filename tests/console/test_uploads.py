@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 from playwright.sync_api import Page, Request, expect
 
+from tests.console.conftest import PASSWORD
 from tests.console.walking import PATIENCE_SECONDS, files, go, keys, open_files, put, read, row, toast, until
 from tests.support.service import Service
 
@@ -158,6 +159,25 @@ def test_upload_outlives_a_killed_service(
     until(lambda: digest_of(api, bucket, "large.bin"), digest)
     page.wait_for_timeout(0)
     assert min(offsets) >= 16 * MIB, "only the piece in flight is sent twice"
+
+
+def test_session_that_ended_keeps_the_queue_which_goes_on_after_signing_in(
+    page: Page, api: httpx.Client, bucket: str, tmp_path: Path
+) -> None:
+    path, digest = large_file(tmp_path)
+    open_files(page, bucket)
+    slow_down(page, 8 * MIB)
+    page.set_input_files("[data-test=files]", path)
+    came(page, 2 * MIB)
+    page.context.clear_cookies()
+    expect(page.get_by_text("Your session has ended")).to_be_visible()
+    left = size_of(api, bucket)
+    offsets = offsets_of(page)
+    page.fill("[name=password]", PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    until(lambda: digest_of(api, bucket, "large.bin"), digest)
+    page.wait_for_timeout(0)
+    assert min(offsets) >= left > 0, "nothing is sent twice"
 
 
 def test_unfinished_upload_is_listed_and_ended(page: Page, api: httpx.Client, bucket: str) -> None:

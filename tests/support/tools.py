@@ -28,6 +28,7 @@ PACKAGES = {
     "setpriv": "util-linux",
     "debootstrap": "debootstrap",
     "chromium": "chromium",
+    "tsc": "node-typescript",
     "chroot": "coreutils",
     "shellcheck": "shellcheck",
     "systemd-analyze": "systemd",

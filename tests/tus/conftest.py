@@ -12,6 +12,7 @@ import pytest
 from tests.support.service import SERVICE_KEY, Service
 
 OFFSET_TYPE = "application/offset+octet-stream"
+ROOT = ("ROOTACCESSKEY", "root-secret-of-the-tests")
 
 
 def metadata(**said: str) -> str:
@@ -68,7 +69,8 @@ class Tus:
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     place: Path = tmp_path_factory.mktemp("tus")
-    with Service(place / "data", place) as running:
+    root = {"S3_ROOT_ACCESS_KEY": ROOT[0], "S3_ROOT_SECRET_KEY": ROOT[1]}
+    with Service(place / "data", place, environment=root) as running:
         with running.client() as client:
             client.post("/buckets", json={"name": "films", "is_public": False}).raise_for_status()
         yield running

@@ -7,11 +7,13 @@ import time
 from base64 import b64encode
 from email.utils import parsedate_to_datetime
 
+import boto3
 import httpx
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.support.service import ANON_KEY, SERVICE_KEY, Service
-from tests.tus.conftest import OFFSET_TYPE, Tus
+from tests.tus.conftest import OFFSET_TYPE, ROOT, Tus
 
 
 def test_options_tells_what_the_door_can(tus: Tus) -> None:
@@ -28,7 +30,7 @@ def test_options_tells_what_the_door_can(tus: Tus) -> None:
         "concatenation",
     }
     assert "sha1" in found.headers["tus-checksum-algorithm"].split(",")
-    assert int(found.headers["tus-max-size"]) > 0
+    assert int(found.headers["tus-max-size"]) == 5 << 40
 
 
 def test_connection_ends_where_a_client_still_holds_its_body_back(tus: Tus) -> None:
@@ -121,6 +123,28 @@ def test_terminated_upload_is_gone(tus: Tus, service: Service) -> None:
     while directory.exists() and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not directory.exists()
+
+
+def test_unfinished_upload_is_listed_with_those_of_s3_and_ended_as_they_are(tus: Tus, service: Service) -> None:
+    s3 = boto3.client(
+        "s3",
+        endpoint_url=service.url,
+        aws_access_key_id=ROOT[0],
+        aws_secret_access_key=ROOT[1],
+        region_name="us-east-1",
+    )
+    url = tus.begin(10, key="listed")
+    tus.patch(url, 0, b"12345")
+    tus.begin(3, {"Upload-Concat": "partial"})  # has no key to be listed under
+    mine = {"Key": "listed", "UploadId": url.rpartition("/")[2]}
+    found = s3.list_multipart_uploads(Bucket="films", Prefix="listed")["Uploads"]
+    assert [(one["Key"], one["UploadId"]) for one in found] == [tuple(mine.values())]
+    assert all(one["Key"] for one in s3.list_multipart_uploads(Bucket="films")["Uploads"])
+    with pytest.raises(ClientError, match="NoSuchUpload"):
+        s3.upload_part(Bucket="films", PartNumber=1, Body=b"x", **mine)
+    assert tus.offset(url) == 5
+    s3.abort_multipart_upload(Bucket="films", **mine)
+    assert tus.head(url).status_code == 404
 
 
 def test_pieces_are_concatenated(tus: Tus) -> None:

@@ -1,4 +1,4 @@
-"""The files of the console, packed once.
+"""The files of the console.
 
 Their address holds a hash of them all: browsers may keep them for good, and modules name each other by relative paths.
 """
@@ -6,6 +6,8 @@ Their address holds a hash of them all: browsers may keep them for good, and mod
 import gzip
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,12 +23,19 @@ TYPES = {
 }
 
 
-class Asset(NamedTuple):
-    """`packed` is the body in gzip; empty where that would not be smaller."""
+@dataclass(frozen=True)
+class Asset:
+    """A file as it is sent."""
 
     body: bytes
-    packed: bytes
     media_type: bytes
+
+    @cached_property
+    def packed(self) -> bytes:
+        """The body in gzip; empty where that would not be smaller. Made when it is first asked for: most workers never
+        are, and all of them want to start soon."""
+        packed = gzip.compress(self.body, 9, mtime=0)
+        return packed if len(packed) < len(self.body) else b""
 
 
 class Assets(NamedTuple):
@@ -43,14 +52,9 @@ def load_assets(root: Path = STATIC) -> Assets:
     page = found.pop(PAGE)
     digest = hashlib.sha256(b"".join(name.encode() + b"\0" + hashlib.sha256(found[name]).digest() for name in found))
     base = f"static/{digest.hexdigest()[:HASH_CHARS]}"
-    files = {name: _asset(body, Path(name).suffix) for name, body in found.items()}
-    return Assets(base, _asset(page.replace(BASE, base.encode()), ".html"), files)
+    files = {name: Asset(body, TYPES[Path(name).suffix]) for name, body in found.items()}
+    return Assets(base, Asset(page.replace(BASE, base.encode()), TYPES[".html"]), files)
 
 
 def _ships(path: Path) -> bool:
     return path.is_file() and path.suffix in TYPES  # the lock file and licences are for people
-
-
-def _asset(body: bytes, suffix: str) -> Asset:
-    packed = gzip.compress(body, 9, mtime=0)
-    return Asset(body, packed if len(packed) < len(body) else b"", TYPES[suffix])

@@ -141,8 +141,8 @@ def _token(request: Request) -> str:
 
 
 async def _send_asset(request: Request, asset: Asset, headers: tuple[Header, ...]) -> None:
-    packed = bool(asset.packed) and b"gzip" in request.headers.get(b"accept-encoding", b"")
-    body = asset.packed if packed else asset.body
+    packed = asset.packed if b"gzip" in request.headers.get(b"accept-encoding", b"") else b""
+    body = packed or asset.body
     more: tuple[Header, ...] = ((b"content-type", asset.media_type), (b"vary", b"Accept-Encoding"))
     if packed:
         more = (*more, (b"content-encoding", b"gzip"))

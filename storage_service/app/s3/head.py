@@ -11,7 +11,7 @@ from storage_service.app.core.objects import Bucket, Version
 from storage_service.app.edge.mime import is_active
 from storage_service.app.edge.names import http_date, iso
 from storage_service.app.edge.request import Request
-from storage_service.app.edge.respond import Header
+from storage_service.app.edge.respond import NOSNIFF, Header
 from storage_service.app.s3.checksums import checksum_headers
 from storage_service.app.s3.configuration.expiration import expiration_headers
 from storage_service.app.s3.context import Call
@@ -67,8 +67,10 @@ def render_head(call: Call, version: Version, bucket: Bucket, *, whole: bool = T
         headers += checksum_headers(doc)
     if asks(call.request):
         headers = with_overrides(call, headers)
-    if not call.target.hosted and is_active(_type_of(headers)):
-        headers.append(APART)
+    if not call.target.hosted:
+        headers.append(NOSNIFF)  # a type that says nothing, as */*, lets a browser guess a page
+        if is_active(_type_of(headers)):
+            headers.append(APART)
     return headers
 
 

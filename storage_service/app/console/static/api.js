@@ -41,6 +41,7 @@ export function place(bucket, file) {
   return `${encodeURIComponent(bucket)}/${tidied && file.id ? file.id : encodeKey(key)}`
 }
 
+/** @returns {Record<string, string>} */
 export const csrf = () => (session.value?.csrf_token ? { "X-CSRF-Token": session.value.csrf_token } : {})
 
 /**
@@ -98,8 +99,8 @@ export async function* lines(answer) {
   if (rest.trim()) yield JSON.parse(rest)
 }
 
-/** Server-sent events of an answer, as objects. EventSource cannot send the header that proves who asks. */
-export async function* events(answer) {
+/** Server-sent events of an answer, as objects; `seen.id` is how far they came. EventSource cannot send the header that proves who asks. */
+export async function* events(answer, seen = { id: "" }) {
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader()
   let rest = ""
   for (;;) {
@@ -108,18 +109,22 @@ export async function* events(answer) {
     const parts = (rest + value).split("\n\n")
     rest = parts.pop() ?? ""
     for (const part of parts) {
-      const data = part.split("\n").filter((line) => line.startsWith("data:")).map((line) => line.slice(5).trim()).join("")
+      const of = (name) => part.split("\n").filter((line) => line.startsWith(`${name}:`)).map((line) => line.slice(name.length + 1).trim()).join("")
+      const data = of("data")
       if (data) yield JSON.parse(data)
+      seen.id = of("id") || seen.id
     }
   }
 }
 
-/** Tell of every change below a prefix, whoever made it, until `stop`. */
+/** Tell of every change below a prefix, whoever made it, until `stop`. After a break first of what was missed. */
 export async function follow(bucket, prefix, stop, tell) {
+  const seen = { id: "" }
   for (let pause = 1000; !stop.aborted; pause = Math.min(60_000, pause * 2)) {
     try {
-      const answer = await send("GET", "events", { query: { bucket, prefix }, signal: stop })
-      for await (const event of events(answer)) { pause = 1000; tell(event) }
+      const answer = await send("GET", "events", { query: { bucket, prefix }, headers: seen.id ? { "Last-Event-ID": seen.id } : {}, signal: stop })
+      pause = 1000
+      for await (const event of events(answer, seen)) tell(event)
     } catch (error) {
       if (error.status && error.status < 500) return // it may not be followed
     }

@@ -24,7 +24,7 @@ effect(() => {
   if (theme.value === "auto") delete document.documentElement.dataset.theme
   else document.documentElement.dataset.theme = theme.value
 })
-const THEMES = { auto: "Theme: as the system", light: "Theme: light", dark: "Theme: dark" }
+const THEMES = { auto: "Theme: system", light: "Theme: light", dark: "Theme: dark" }
 const nextTheme = () => { const names = Object.keys(THEMES); theme.value = names[(names.indexOf(theme.value) + 1) % names.length] }
 
 /** Pages that few visits need are fetched when they are first shown. */
@@ -58,11 +58,35 @@ function Page({ menu }) {
 
 const TITLES = { buckets: "Buckets", b: "Files", settings: "Settings", keys: "Access keys", status: "Status", uploads: "Unfinished uploads", requests: "Requests", config: "Configuration" }
 
+/** Where one can go, and what can be done, wherever one is. */
+function everywhere() {
+  const to = (page, icon) => ({ text: TITLES[page], icon, hint: "Page", href: `#/${page}` })
+  return [
+    to("buckets", "bucket"), to("keys", "key"),
+    ...(session.value.admin ? [to("status", "chart"), to("requests", "pulse"), to("uploads", "upload"), to("config", "gear")] : []),
+    ...Object.entries(THEMES).map(([name, text]) => ({ text, icon: "moon", run: () => { theme.value = name } })),
+    { text: "Sign out", icon: "out", run: () => trying(signOut) },
+  ]
+}
+
+function palette() {
+  if (!document.querySelector("dialog[open]")) trying(async () => (await import("./palette.js")).showPalette(everywhere()))
+}
+
 function Shell() {
   const [shown, setShown] = useState(false)
   const { page, parts, text } = route.value
   useEffect(() => setShown(false), [text])
   useEffect(() => { document.title = `${parts[0] ? `${parts[0]} · ` : ""}${TITLES[page] ?? "Buckets"} · Storage` }, [text])
+  useEffect(() => {
+    const key = (event) => {
+      if (event.key.toLowerCase() !== "k" || !(event.ctrlKey || event.metaKey) || event.altKey || event.shiftKey) return
+      event.preventDefault()
+      palette()
+    }
+    document.addEventListener("keydown", key)
+    return () => document.removeEventListener("keydown", key)
+  }, [])
   const menu = html`<${IconButton} icon="menu" label="Menu" class="plain square menu-button" onClick=${() => setShown(true)} />`
   const here = page === "b" || page === "settings" ? "buckets" : page
   const link = (name, icon, label) => html`<a class="nav" href=${`#/${name}`} aria-current=${here === name ? "page" : undefined}><${Icon} name=${icon} />${label}</a>`
@@ -71,13 +95,14 @@ function Shell() {
     ${shown && html`<button type="button" class="veil" aria-label="Close menu" onClick=${() => setShown(false)}></button>`}
     <nav class=${shown ? "side open" : "side"} aria-label="Main">
       <a class="brand" href="#/"><img src=${new URL("icon.svg", import.meta.url).href} alt="" />Storage</a>
+      <button type="button" class="find" aria-keyshortcuts="Control+K" onClick=${() => { setShown(false); palette() }}><${Icon} name="search" /><span class="grow">Go to…</span><kbd class="optional" aria-hidden="true">Ctrl K</kbd></button>
       ${link("buckets", "bucket", "Buckets")}
       ${link("keys", "key", "Access keys")}
       ${who.admin && html`<h2>Service</h2>${link("status", "chart", "Status")}${link("requests", "pulse", "Requests")}
         ${link("uploads", "upload", "Unfinished uploads")}${link("config", "gear", "Configuration")}`}
       <div class="foot">
-        <button type="button" class="plain row" onClick=${nextTheme}><${Icon} name="moon" />${THEMES[theme.value] ?? THEMES.auto}</button>
-        <div class="row"><span class="grow clip muted small" title=${who.subject} data-test="who">${who.access_key ?? (who.subject === "@service" ? "operator" : who.subject)}</span>
+        <button type="button" class="plain" onClick=${nextTheme}><${Icon} name="moon" />${THEMES[theme.value] ?? THEMES.auto}</button>
+        <div class="row who"><span class="grow clip muted small" title=${who.subject} data-test="who">${who.access_key ?? (who.subject === "@service" ? "operator" : who.subject)}</span>
           <${IconButton} icon="out" label="Sign out" onClick=${() => trying(signOut)} /></div>
       </div>
     </nav>

@@ -2,7 +2,7 @@
 // All buckets one may see, and making one.
 import { html, useState } from "./vendor/preact.js"
 import { get, post, remove, session } from "./api.js"
-import { bytes, confirm, Empty, Failed, Icon, Menu, number, open, parseBytes, plural, toast, trying, useLoaded, when } from "./ui.js"
+import { bytes, confirm, Empty, Failed, Icon, Menu, number, open, parseBytes, plural, toast, trying, useLoaded, useOffers, when } from "./ui.js"
 
 export const filesLink = (bucket, prefix = "") => `#/b/${encodeURIComponent(bucket)}/${prefix.split("/").map(encodeURIComponent).join("/")}`
 export const settingsLink = (bucket, tab = "general") => `#/settings/${encodeURIComponent(bucket)}/${tab}`
@@ -21,6 +21,8 @@ export function Buckets({ menu }) {
     if (made) location.hash = filesLink(made.name)
   }
 
+  useOffers(() => [{ text: "New bucket…", icon: "plus", run: create }])
+
   return html`<header class="bar">${menu}<h1 class="grow">Buckets</h1>
       <button type="button" class="primary" onClick=${create}><${Icon} name="plus" />New bucket</button></header>
     <div class="page"><div class="column stack">
@@ -31,7 +33,7 @@ export function Buckets({ menu }) {
         <span class="muted">${plural(buckets.length, "bucket")} · ${plural(total("file_count"), "file")} · ${bytes(total("total_size"))}</span></div>`}
       ${buckets?.length === 0 && html`<${Empty} icon="bucket" title="No buckets yet">A bucket holds files: make the first one.</${Empty}>`}
       ${shown?.length > 0 && html`<div class="frame"><table class="table">
-        <thead><tr><th>Name</th><th>Access</th><th class="num">Files</th><th class="num">Size</th><th class="optional">Owner</th><th class="optional">Created</th><th><span class="hidden">Actions</span></th></tr></thead>
+        <thead><tr><th>Name</th><th>Access</th><th class="num optional">Files</th><th class="num">Size</th><th class="optional">Owner</th><th class="optional">Created</th><th><span class="hidden">Actions</span></th></tr></thead>
         <tbody>${shown.map((one) => html`<${BucketRow} key=${one.id} bucket=${one} again=${again} />`)}</tbody></table></div>`}
       ${buckets?.length > 0 && shown.length === 0 && html`<p class="muted">No bucket is called like that.</p>`}
     </div></div>`
@@ -48,8 +50,8 @@ function BucketRow({ bucket, again }) {
   return html`<tr><td><a href=${filesLink(bucket.name)}><b>${bucket.name}</b></a>
       ${bucket.description && html`<div class="muted small clip" style="max-width:320px">${bucket.description}</div>`}</td>
     <td><${Visibility} bucket=${bucket} /></td>
-    <td class="num">${number(bucket.file_count)}</td>
-    <td class="num">${bytes(bucket.total_size)}${bucket.quota_bytes !== null && html`<div class="muted small">of ${bytes(bucket.quota_bytes)}</div>`}</td>
+    <td class="num optional">${number(bucket.file_count)}</td>
+    <td class="num">${bytes(bucket.total_size)}<div class="muted small narrow">${plural(bucket.file_count, "file")}</div>${bucket.quota_bytes !== null && html`<div class="muted small">of ${bytes(bucket.quota_bytes)}</div>`}</td>
     <td class="muted optional clip" style="max-width:180px">${owner}</td>
     <td class="muted optional">${when(bucket.created_at)}</td>
     <td class="actions"><${Menu} label=${`Actions of ${bucket.name}`} items=${items} /></td></tr>`
@@ -91,7 +93,7 @@ function NewBucket({ close }) {
   return html`<form class="stack" onSubmit=${submit}>
     <label class="field">Name<input name="name" required autofocus autocomplete="off" spellcheck=${false} pattern="[a-z0-9][a-z0-9.\\-]{1,61}[a-z0-9]" title="3 to 63 of a-z, 0-9, . and -" />
       <span class="muted small">3 to 63 of a–z, 0–9, dot and hyphen. It cannot be changed later.</span></label>
-    <fieldset class="stack tight" style="border:0;padding:0;margin:0"><legend class="hidden">Access</legend>
+    <fieldset class="stack tight bare"><legend class="hidden">Access</legend>
       <label class="check"><input type="radio" name="access" value="private" checked />Private: its owner, and whom a policy lets in</label>
       <label class="check"><input type="radio" name="access" value="public" />Public: anyone may read its files</label></fieldset>
     <label class="check"><input type="checkbox" name="versioning" />Keep every version of a file</label>

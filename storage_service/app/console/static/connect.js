@@ -23,10 +23,11 @@ s3 = boto3.client("s3", endpoint_url="${url}",
 s3.upload_file("photo.jpg", "${bucket}", "photo.jpg")
 
 # or with the client of this service
+from pathlib import Path
 from storage_service.client import Client
 
 with Client("${url}", token=token) as client:
-    client.bucket("${bucket}").put("photo.jpg", path="photo.jpg")`,
+    client.bucket("${bucket}").put("photo.jpg", Path("photo.jpg"), upsert=True)`,
   JavaScript: (url, bucket) => `import { S3Client, PutObjectCommand } from "@aws-sdk/client-s3"
 
 const s3 = new S3Client({

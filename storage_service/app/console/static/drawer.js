@@ -2,28 +2,33 @@
 // One file: what it is, what it looks like, its versions, and what may be done with it.
 import { html, useEffect, useRef, useState } from "./vendor/preact.js"
 import { get, place, patch, post, put, remove, urlOf } from "./api.js"
-import { bytes, confirm, copyText, Failed, Icon, IconButton, Menu, toast, trying, useLoaded, when } from "./ui.js"
-import { baseName } from "./files.js"
+import { baseName, bytes, confirm, copyText, Failed, Icon, IconButton, legible, Menu, toast, trying, useLoaded, when } from "./ui.js"
 import { Preview } from "./preview.js"
 import { Share } from "./share.js"
 
 const TABS = { preview: "Preview", details: "Details", versions: "Versions", share: "Share" }
 
-export function Drawer({ bucket, name, close, reload, openKey }) {
+/** `of`: what can be done with a row of the list. */
+export function Drawer({ bucket, name, close, reload, of }) {
   const { value: file, error, again } = useLoaded(() => get(`files/info/${place(bucket, name)}`), [bucket, name])
   const [tab, setTab] = useState("preview")
   const box = useRef(/** @type {any} */ (null))
-  useEffect(() => { box.current?.focus({ preventScroll: true }) }, [])
+  useEffect(() => {
+    const mine = box.current
+    mine.focus({ preventScroll: true })
+    return () => { if (mine.contains(document.activeElement)) /** @type {any} */ (document.querySelector("[data-test=rows]"))?.focus({ preventScroll: true }) }
+  }, [])
   const changed = async () => { await again(); reload() }
   const onKeyDown = (event) => { if (event.key === "Escape" && !event.target.closest("dialog")) close() }
   return html`<aside class="drawer" ref=${box} tabindex="-1" aria-label=${`File ${name}`} onKeyDown=${onKeyDown}>
-    <header><div class="grow"><h2>${baseName(name)}</h2>${file && html`<div class="muted small">${bytes(file.size)} · ${when(file.updated_at)}</div>`}</div>
-      ${file && html`<a class="button plain square" href=${urlOf(`files/download/${place(bucket, file)}`).href} download aria-label="Download" title="Download"><${Icon} name="download" /></a>`}
+    <header><div class="grow"><h2>${legible(baseName(name))}</h2>${file && html`<div class="muted small">${bytes(file.size)} · ${when(file.updated_at)}</div>`}</div>
+      ${file && html`<a class="button plain square" href=${urlOf(`files/download/${place(bucket, file)}`).href} download aria-label="Download" title="Download"><${Icon} name="download" /></a>
+      <${Menu} label="Actions of this file" items=${() => of({ file, key: file.path }).slice(2)} />`}
       <${IconButton} icon="close" label="Close details" onClick=${close} /></header>
     <div class="tabs" role="tablist" aria-label="About this file">${Object.entries(TABS).map(([key, label]) => html`
       <button type="button" role="tab" aria-selected=${tab === key} onClick=${() => setTab(key)}>${label}</button>`)}</div>
     <div class="body" role="tabpanel" tabindex="0" aria-label=${TABS[tab]}>
-      ${error && html`<${Missing} bucket=${bucket} name=${name} error=${error} changed=${changed} tab=${tab} />`}
+      ${error && html`<${Missing} error=${error} tab=${tab} />`}
       ${file && !error && tab === "preview" && html`<${Preview} key=${file.version_id} bucket=${bucket} file=${file} changed=${changed} />`}
       ${file && !error && tab === "details" && html`<${Details} key=${file.version_id + file.etag} bucket=${bucket} file=${file} changed=${changed} />`}
       ${tab === "versions" && html`<${Versions} bucket=${bucket} name=${name} changed=${changed} />`}
@@ -39,11 +44,11 @@ const Missing = ({ error, tab }) => tab === "versions" ? null : html`<${Failed} 
 
 function Details({ bucket, file, changed }) {
   const facts = [
-    ["Key", file.path], ["Size", `${bytes(file.size)}${file.size > 1023 ? ` (${file.size.toLocaleString("en")} bytes)` : ""}`], ["Changed", when(file.updated_at)],
+    ["Key", legible(file.path)], ["Size", `${bytes(file.size)}${file.size > 1023 ? ` (${file.size.toLocaleString("en")} bytes)` : ""}`], ["Changed", when(file.updated_at)],
     ["Owner", file.owner_id === "@service" ? "service" : file.owner_id], ["ETag", file.etag], ["SHA-256", file.checksums.sha256], ["CRC64NVME", file.checksums.crc64nvme],
     ["Version", file.version_id], ["File id", file.id], ["Expires", when(file.expires_at)],
   ].filter(([, value]) => value)
-  return html`<div class="stack" style="gap:20px">
+  return html`<div class="stack wide">
     <dl class="facts">${facts.map(([label, value]) => html`<dt>${label}</dt><dd class=${/ETag|SHA|CRC|Version|id$/.test(label) ? "mono" : ""}>${value}</dd>`)}</dl>
     <${Headers} bucket=${bucket} file=${file} changed=${changed} />
     <${Pairs} title="Tags" values=${file.tags} most=${10} save=${(tags) => put(`files/tags/${place(bucket, file)}`, { tags })} changed=${changed} />

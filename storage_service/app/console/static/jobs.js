@@ -11,7 +11,7 @@ const DONE = { delete: "deleted", move: "moved", copy: "copied", restore: "broug
  * @param {{op: string, bucket: string, title: string, undo?: () => void, [name: string]: any}} job
  */
 export async function run({ title, undo, ...job }) {
-  const progress = signal({ done: 0, total: null, failed: 0, errors: [] })
+  const progress = signal({ done: 0, total: null, failed: 0, errors: /** @type {any[]} */ ([]) })
   const stop = new AbortController()
   const started = new Date(Date.now() - 2000).toISOString()
   let ended = false

@@ -2,9 +2,13 @@
 // Access keys: made, shown, revoked. The secret is seen once.
 import { html, useState } from "./vendor/preact.js"
 import { get, post, remove, session } from "./api.js"
-import { confirm, Copyable, Empty, Failed, Icon, open, toast, trying, useLoaded, when } from "./ui.js"
+import { confirm, Copyable, Empty, Failed, Icon, open, toast, trying, useLoaded, useOffers, when } from "./ui.js"
 
 const ACTIONS = { read: "read", write: "write", delete: "delete", list: "list" }
+
+const actionsOf = (key) => (key.actions.length === 4 ? "everything" : key.actions.join(", "))
+const placesOf = (key) => (key.buckets.length ? `in ${key.buckets.join(", ")}` : "everywhere")
+const scopeOf = (key) => `${actionsOf(key)} ${placesOf(key)}`
 
 export function Keys({ menu }) {
   const [revoked, setRevoked] = useState(false)
@@ -19,15 +23,16 @@ export function Keys({ menu }) {
     const text = `Whoever uses ${key.access_key} is refused from now on. This cannot be undone.`
     if (await confirm({ title: "Revoke this key?", text, action: "Revoke", danger: true })) await trying(async () => { await remove(`api/v1/keys/${encodeURIComponent(key.access_key)}`); toast("Revoked"); again() })
   }
+  useOffers(() => [{ text: "New access key…", icon: "plus", run: create }])
   return html`<header class="bar">${menu}<h1 class="grow">Access keys</h1><button type="button" class="primary" onClick=${create}><${Icon} name="plus" />New key</button></header>
     <div class="page"><div class="column stack">
       ${error && html`<${Failed} error=${error} again=${again} />`}
       <label class="check"><input type="checkbox" checked=${revoked} onChange=${(event) => setRevoked(event.target.checked)} />Show revoked keys</label>
       ${found?.keys.length === 0 && html`<${Empty} icon="key" title="No access keys">S3 clients sign in with a key: make one for each of them.</${Empty}>`}
-      ${found?.keys.length > 0 && html`<div class="frame"><table class="table"><thead><tr><th>Key</th><th>May</th><th class="optional">Made</th><th class="optional">Last used</th><th>Expires</th><th><span class="hidden">Actions</span></th></tr></thead>
+      ${found?.keys.length > 0 && html`<div class="frame"><table class="table"><thead><tr><th>Key</th><th class="optional">May</th><th class="optional">Made</th><th class="optional">Last used</th><th>Expires</th><th><span class="hidden">Actions</span></th></tr></thead>
         <tbody>${found.keys.map((key) => html`<tr key=${key.access_key}>
-          <td><div class="mono">${key.access_key}</div><div class="muted small">${[key.description, session.value?.admin && key.owner_id !== "@service" && key.owner_id].filter(Boolean).join(" · ")}</div></td>
-          <td><div>${key.actions.length === 4 ? "everything" : key.actions.join(", ")}</div><div class="muted small">${key.buckets.length ? `in ${key.buckets.join(", ")}` : "everywhere"}</div></td>
+          <td><div class="mono">${key.access_key}</div><div class="muted small">${[key.description, session.value?.admin && key.owner_id !== "@service" && key.owner_id].filter(Boolean).join(" · ")}</div><div class="muted small narrow any">${scopeOf(key)}</div></td>
+          <td class="optional"><div>${actionsOf(key)}</div><div class="muted small any">${placesOf(key)}</div></td>
           <td class="muted optional">${when(key.created_at)}</td><td class="muted optional">${key.last_used_at ? when(key.last_used_at) : "never"}</td>
           <td>${key.revoked_at ? html`<span class="tag danger">revoked</span>` : key.expires_at ? html`<span class=${new Date(key.expires_at) < new Date() ? "tag danger" : "muted"}>${when(key.expires_at)}</span>` : html`<span class="muted">never</span>`}</td>
           <td class="actions">${!key.revoked_at && html`<button type="button" class="danger" onClick=${() => revoke(key)}>Revoke…</button>`}</td></tr>`)}</tbody></table></div>`}

@@ -35,12 +35,12 @@ export function Policy({ bucket, found, change }) {
   return html`<div class="stack" style="max-width:860px">
     <div class="row wrap">${found.is_public ? html`<span class="tag warn"><${Icon} name="globe" />The world can reach something in this bucket</span>` : html`<span class="tag ok"><${Icon} name="lock" />Nothing here is public</span>`}</div>
     <form class="card stack" onSubmit=${save}><div class="row wrap"><h2 class="grow">Policy</h2>
-      <label class="row"><span class="hidden">Begin with</span><select onChange=${(event) => { ready(event.target.value); event.target.value = "" }}>
+      <label class="begin"><span class="hidden">Begin with</span><select onChange=${(event) => { ready(event.target.value); event.target.value = "" }}>
         <option value="">Begin with…</option>${Object.keys(READY).map((name) => html`<option>${name}</option>`)}</select></label></div>
       <p class="muted small">As S3 has it. A denial wins over everything; what nothing says is left to the bucket's owner and its public switch.</p>
-      <textarea aria-label="Policy as JSON" rows="16" spellcheck=${false} value=${text} placeholder="No policy" onInput=${(event) => setText(event.target.value)}></textarea>
+      <textarea aria-label="Policy as JSON" rows="13" spellcheck=${false} value=${text} placeholder="No policy" onInput=${(event) => setText(event.target.value)}></textarea>
       ${fault && html`<p class="error" role="alert">${fault}</p>`}
-      <div class="row"><button class="primary" disabled=${!changed || Boolean(fault)}>${text.trim() ? "Save policy" : "Remove policy"}</button>
+      <div class="row"><button class="primary" disabled=${!changed || Boolean(fault)}>${text.trim() || !found.policy ? "Save policy" : "Remove policy"}</button>
         ${changed && html`<button type="button" onClick=${() => setText(found.policy ? pretty(found.policy) : "")}>Undo</button>`}</div></form>
     <${Tester} bucket=${bucket} draft=${changed && !fault ? policy : undefined} /></div>`
 }

@@ -63,7 +63,7 @@ function Text({ kind, bucket, file, changed }) {
   const [editing, setEditing] = useState(false)
   const whole = file.size <= TEXT_BYTES
   useEffect(() => {
-    const headers = whole ? {} : { Range: `bytes=0-${TEXT_BYTES - 1}` }
+    const headers = /** @type {Record<string, string>} */ (whole ? {} : { Range: `bytes=0-${TEXT_BYTES - 1}` })
     send("GET", `files/download/${place(bucket, file)}`, { headers, query: { version_id: file.version_id } })
       .then((answer) => answer.text()).then(setText, setError)
   }, [])

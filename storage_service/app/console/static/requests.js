@@ -47,7 +47,7 @@ export function Requests({ menu }) {
       ${missed > 0 && html`<p class="muted small">${plural(missed, "request")} came too fast to be shown.</p>`}
       ${!shown.length && !error && html`<${Empty} icon="pulse" title="Nothing yet">Requests show here as they are answered.</${Empty}>`}
       ${shown.length > 0 && html`<div class="frame" tabindex="0" role="region" aria-label="Requests"><table class="table"><thead><tr><th>Time</th><th>Request</th><th>Status</th><th class="num">Took</th><th class="num optional">Sent</th><th class="optional">From</th></tr></thead>
-        <tbody>${shown.map((one) => html`<tr key=${one.row}><td class="muted mono">${new Date(one.at_ms).toTimeString().slice(0, 8)}</td><td class="mono" style="overflow-wrap:anywhere"><b>${one.method}</b> ${one.path}${one.code ? html`<div class="error small">${one.code}</div>` : ""}</td>
+        <tbody>${shown.map((one) => html`<tr key=${one.row}><td class="muted mono">${new Date(one.at_ms).toTimeString().slice(0, 8)}</td><td class="mono any"><b>${one.method}</b> ${one.path}${one.code ? html`<div class="error small">${one.code}</div>` : ""}</td>
           <td><span class=${`tag ${one.status >= 500 ? "danger" : one.status >= 400 ? "warn" : "ok"}`}>${one.status}</span></td><td class="num">${one.milliseconds < 10 ? one.milliseconds.toFixed(1) : Math.round(one.milliseconds)} ms</td>
           <td class="num optional">${bytes(one.bytes_out)}</td><td class="muted optional clip" style="max-width:180px">${one.client ?? ""}</td></tr>`)}</tbody></table></div>`}
     </div></div>`

@@ -2,7 +2,7 @@
 // One bucket's settings, a tab each.
 import { html, useEffect, useState } from "./vendor/preact.js"
 import { get, patch, put } from "./api.js"
-import { bytes, Failed, Icon, IconButton, number, parseBytes, toast, trying, useLoaded, when } from "./ui.js"
+import { bytes, Failed, Icon, IconButton, number, parseBytes, toast, trying, useLoaded, useOffers, when } from "./ui.js"
 import { connect, deleteBucket, filesLink, settingsLink, Visibility } from "./buckets.js"
 import { Pairs } from "./drawer.js"
 import { Policy } from "./policy.js"
@@ -17,11 +17,16 @@ export function Settings({ parts, menu }) {
   const found = settings.value
   const change = async (fields) => { await patch(`api/v1/${path}/configuration`, fields); toast("Saved"); await Promise.all([settings.again(), again()]) }
   const props = { bucket, found, change, again }
+  useOffers(() => [
+    { text: `Files of ${name}`, icon: "folder", href: filesLink(name) },
+    ...Object.entries(TABS).map(([key, label]) => ({ text: `Settings: ${label}`, icon: "gear", href: settingsLink(name, key) })),
+    { text: "Connect…", icon: "plug", run: () => connect(name) },
+  ])
   return html`<header class="bar">${menu}<nav class="crumbs grow" aria-label="Bucket"><a href="#/" class="optional">Buckets</a><span class="optional" aria-hidden="true">/</span>
-      <a href=${filesLink(name)} class="clip">${name}</a><span aria-hidden="true">/</span><h1 style="padding:4px 6px;font-size:15px">Settings</h1></nav>
+      <a href=${filesLink(name)} class="clip">${name}</a><span aria-hidden="true">/</span><h1>Settings</h1></nav>
       <${IconButton} icon="plug" label="Connect" onClick=${() => connect(name)} />
       <a class="button" href=${filesLink(name)}><${Icon} name="folder" />Files</a></header>
-    <div class="page"><div class="column stack" style="gap:20px">
+    <div class="page"><div class="column stack wide">
       <nav class="tabs" aria-label="Settings">${Object.entries(TABS).map(([key, label]) => html`<a href=${settingsLink(name, key)} aria-current=${key === tab ? "page" : undefined}>${label}</a>`)}</nav>
       ${(error ?? settings.error) && html`<${Failed} error=${error ?? settings.error} again=${() => { again(); settings.again() }} />`}
       ${bucket && tab === "general" && html`<${General} ...${props} key=${bucket.updated_at} path=${path} />`}
@@ -58,7 +63,7 @@ function General({ bucket, path, again }) {
   const [open, setOpen] = useState(bucket.is_public)
   const size = (value) => (value === null ? "" : value % 1024 ? String(value) : bytes(value).replace(".00", "").replace(/(\.\d)0 /, "$1 "))
   return html`<form class="card stack" style="max-width:640px" onSubmit=${submit}>
-    <fieldset class="stack tight" style="border:0;padding:0;margin:0"><legend><h2>Who may read</h2></legend>
+    <fieldset class="stack tight bare"><legend><h2>Who may read</h2></legend>
       <label class="check"><input type="radio" name="access" value="private" defaultChecked=${!bucket.is_public} onChange=${() => setOpen(false)} />Private: its owner, and whom a policy lets in</label>
       <label class="check"><input type="radio" name="access" value="public" defaultChecked=${bucket.is_public} onChange=${() => setOpen(true)} />Public: anyone may read its files</label>
       ${open && html`<label class="check" style="padding-left:24px"><input type="checkbox" name="listed" defaultChecked=${bucket.public_list} />and anyone may list them</label>`}</fieldset>
@@ -142,14 +147,15 @@ export function Gauge({ part, label }) {
   return html`<div class=${`gauge${percent > 95 ? " danger" : percent > 85 ? " warn" : ""}`} role="meter" aria-label=${label} aria-valuenow=${percent} aria-valuemin="0" aria-valuemax="100"><i style=${{ width: `${percent}%` }}></i></div>`
 }
 
-/** How much was kept, hour by hour. Nothing while the service has no samples. */
+/** How much was kept, hour by hour. */
 export function History({ bucket }) {
-  const [samples, setSamples] = useState(/** @type {any[]} */ ([]))
+  const [samples, setSamples] = useState(/** @type {any[] | null} */ (null))
   useEffect(() => { get("api/v1/usage/history", { bucket }).then((found) => setSamples(found.samples), () => {}) }, [bucket])
-  if (samples.length < 2) return null
+  if (samples === null) return null
+  if (samples.length < 2) return html`<div class="card stack tight"><h2>Usage over time</h2><p class="muted small">Looked at every hour: the picture begins with the next.</p></div>`
   const first = Date.parse(samples[0].at), span = Date.parse(samples[samples.length - 1].at) - first || 1
   const most = Math.max(...samples.map((one) => one.total_size)) || 1
   const points = samples.map((one) => `${((Date.parse(one.at) - first) / span) * 1000},${150 - (one.total_size / most) * 140}`).join("L")
-  return html`<figure class="card stack tight"><figcaption class="row"><h2 class="grow">Usage over time</h2><span class="muted small">${when(samples[0].at)} to ${when(samples[samples.length - 1].at)}, most ${bytes(most)}</span></figcaption>
+  return html`<figure class="card stack tight"><figcaption class="row wrap"><h2 class="grow">Usage over time</h2><span class="muted small">${when(samples[0].at)} to ${when(samples[samples.length - 1].at)}, most ${bytes(most)}</span></figcaption>
     <svg class="chart" viewBox="0 0 1000 160" preserveAspectRatio="none" role="img" aria-label=${`Usage, now ${bytes(samples[samples.length - 1].total_size)}`}><path class="area" d=${`M0,160L${points}L1000,160Z`} /><path class="edge" d=${`M${points}`} /></svg></figure>`
 }

@@ -3,7 +3,7 @@
 import { html, useEffect, useState } from "./vendor/preact.js"
 import { get, remove } from "./api.js"
 import { filesLink } from "./buckets.js"
-import { bytes, confirm, Empty, Failed, Icon, IconButton, number, toast, trying, useLoaded, when } from "./ui.js"
+import { about, bytes, confirm, Empty, Failed, Icon, IconButton, legible, number, toast, trying, useLoaded, when } from "./ui.js"
 import { Gauge, History } from "./settings.js"
 
 const REFRESH_MS = 5000
@@ -13,7 +13,7 @@ export function Status({ menu }) {
   const usage = useLoaded(() => get("api/v1/usage"), [])
   useEffect(() => { const timer = setInterval(() => { if (!document.hidden) again() }, REFRESH_MS); return () => clearInterval(timer) }, [])
   return html`<header class="bar">${menu}<h1 class="grow">Status</h1>${found && html`<span class=${`tag ${found.health.status === "healthy" ? "ok" : "danger"}`}>${found.health.status}</span>`}</header>
-    <div class="page"><div class="column stack" style="gap:20px">
+    <div class="page"><div class="column stack wide">
       ${error && html`<${Failed} error=${error} again=${again} />`}
       ${found?.health.problems.map((problem) => html`<p class="notice warn row"><${Icon} name="warning" />${problem}</p>`)}
       ${found && html`<${Figures} ...${found} />`}
@@ -27,7 +27,7 @@ function Figures({ health, disk, settle, view }) {
   return html`<div class="cards">
     <div class="card stack tight"><div class="muted">Disk</div><div class="figure">${bytes(disk.free_bytes)} free</div><${Gauge} part=${used / disk.total_bytes} label="Disk used" />
       <div class="muted small">${bytes(used)} of ${bytes(disk.total_bytes)} used, ${bytes(disk.reserve_bytes)} kept in reserve</div></div>
-    <div class="card stack tight"><div class="muted">Inodes</div><div class="figure">${disk.total_inodes ? `${number(disk.free_inodes)} free` : "unlimited"}</div>
+    <div class="card stack tight"><div class="muted">Inodes</div><div class="figure">${disk.total_inodes ? `${about(disk.free_inodes)} free` : "unlimited"}</div>
       ${disk.total_inodes > 0 && html`<${Gauge} part=${inodes / disk.total_inodes} label="Inodes used" /><div class="muted small">${number(inodes)} of ${number(disk.total_inodes)} used</div>`}</div>
     <div class="card stack tight"><div class="muted">Settle backlog</div><div class="figure">${number(settle.rows)}</div><${Gauge} part=${settle.rows / settle.limit_rows} label="Backlog" />
       <div class="muted small">${bytes(settle.bytes)} wait to be written as files${settle.set_aside_rows ? `, ${number(settle.set_aside_rows)} set aside` : ""}</div></div>
@@ -59,7 +59,7 @@ const KINDS = { multipart: "S3 multipart", resumable: "resumable", partial: "a p
 export function Unfinished({ menu }) {
   const { value: found, error, again } = useLoaded(allUnfinished, [])
   const end = async (upload) => {
-    if (await confirm({ title: "End this upload?", text: `What has come of ${upload.key || "it"} is thrown away: ${bytes(upload.size)}.`, action: "End upload", danger: true })) {
+    if (await confirm({ title: "End this upload?", text: `What has come of ${legible(upload.key) || "it"} is thrown away: ${bytes(upload.size)}.`, action: "End upload", danger: true })) {
       await trying(async () => { await remove(`api/v1/uploads/${encodeURIComponent(upload.bucket)}/${upload.id}`); toast("Ended"); again() })
     }
   }
@@ -68,7 +68,7 @@ export function Unfinished({ menu }) {
       ${error && html`<${Failed} error=${error} again=${again} />`}
       ${found?.length === 0 && html`<${Empty} icon="upload" title="Nothing unfinished">Uploads that have begun and not ended show here.</${Empty}>`}
       ${found?.length > 0 && html`<div class="frame"><table class="table"><thead><tr><th>Key</th><th class="optional">Kind</th><th class="num">Has come</th><th class="optional">Began</th><th class="optional">Ends by itself</th><th><span class="hidden">Actions</span></th></tr></thead>
-        <tbody>${found.map((one) => html`<tr key=${one.id}><td style="overflow-wrap:anywhere"><span class="muted">${one.bucket}/</span>${one.key}</td><td class="optional">${KINDS[one.kind]}</td>
+        <tbody>${found.map((one) => html`<tr key=${one.id}><td class="any"><span class="muted">${one.bucket}/</span>${legible(one.key)}</td><td class="optional">${KINDS[one.kind]}</td>
           <td class="num">${bytes(one.size)}${one.length !== null && html`<div class="muted small">of ${bytes(one.length)}</div>`}</td><td class="muted optional">${when(one.created_at)}</td><td class="muted optional">${when(one.expires_at)}</td>
           <td class="actions"><button type="button" class="danger" onClick=${() => end(one)}>End…</button></td></tr>`)}</tbody></table></div>`}
     </div></div>`
@@ -88,6 +88,6 @@ export function Config({ menu }) {
         <label class="check"><input type="checkbox" checked=${own} onChange=${(event) => setOwn(event.target.checked)} />Only what differs from the default</label></div>
       ${error && html`<${Failed} error=${error} again=${again} />`}
       ${shown && html`<div class="frame"><table class="table"><thead><tr><th>Setting</th><th>Value</th></tr></thead><tbody>${shown.map((one) => html`<tr key=${one.name}>
-        <td><div class="mono">${one.name}</div><div class="muted small">${one.description}</div></td><td class="mono" style="overflow-wrap:anywhere">${one.value || html`<span class="muted">–</span>`} ${!one.is_default && html`<span class="tag accent">set</span>`}</td></tr>`)}</tbody></table></div>`}
+        <td><div class="mono">${one.name}</div><div class="muted small">${one.description}</div></td><td class="mono any value">${one.value || html`<span class="muted">–</span>`} ${!one.is_default && html`<span class="tag accent">set</span>`}</td></tr>`)}</tbody></table></div>`}
     </div></div>`
 }

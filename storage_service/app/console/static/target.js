@@ -2,7 +2,7 @@
 // Where files are to go.
 import { html, useState } from "./vendor/preact.js"
 import { get } from "./api.js"
-import { Failed, Icon, open, useLoaded } from "./ui.js"
+import { Failed, Icon, legible, open, useLoaded } from "./ui.js"
 
 /** Bucket and prefix, or null. */
 export const askTarget = (op, bucket, prefix) => open({ title: op === "move" ? "Move to" : "Copy to", body: Target(op, bucket, prefix) })
@@ -21,6 +21,6 @@ const Target = (op, from, prefix) => ({ close }) => {
     ${error && html`<${Failed} error=${error} />`}
     <ul class="frame" style="max-height:200px;min-height:80px;padding:4px" aria-label="Folders">
       ${path && html`<li><button type="button" class="plain row" onClick=${() => setPath(above)}><${Icon} name="up" />Up</button></li>`}
-      ${found?.prefixes.map((one) => html`<li><button type="button" class="plain row" onClick=${() => setPath(one)}><${Icon} name="folder" className="folder" />${one.slice(path.length)}</button></li>`)}</ul>
+      ${found?.prefixes.map((one) => html`<li><button type="button" class="plain row" onClick=${() => setPath(one)}><${Icon} name="folder" className="folder" />${legible(one.slice(path.length))}</button></li>`)}</ul>
     <footer><button type="button" onClick=${() => close()}>Cancel</button><button class="primary" disabled=${bucket === from && path === prefix}>${op === "move" ? "Move here" : "Copy here"}</button></footer></form>`
 }

@@ -1,6 +1,6 @@
 // @ts-check
 // What every page is made of: icons, dialogs, menus, notices, and how figures are written.
-import { html, signal, useEffect, useRef, useState } from "./vendor/preact.js"
+import { html, signal, useEffect, useLayoutEffect, useRef, useState } from "./vendor/preact.js"
 
 const PATHS = {
   bucket: "M3 6c0-1.7 4-3 9-3s9 1.3 9 3-4 3-9 3-9-1.3-9-3zm0 0 2 13c.2 1.1 3.300 2 7 2s6.800-.9 7-2l2-13",
@@ -14,7 +14,7 @@ const PATHS = {
   key: "M14 10a4.500 4.500 0 1 0-3.600 4.400L12 16h2v2h2v2h4v-3.500zM8 8h.01",
   chart: "M4 20V4M4 20h16M8 16v-4M12 16V8M16 16v-6",
   pulse: "M3 12h4l3-8 4 16 3-8h4",
-  gear: "M12 9a3 3 0 1 0 0 6 3 3 0 0 0 0-6zM12 3v3M12 18v3M3 12h3M18 12h3M5.600 5.600l2.100 2.100M16.300 16.300l2.100 2.100M18.400 5.600l-2.100 2.100M7.700 16.300l-2.100 2.100",
+  gear: "M20 7h-9M14 17H4M17 14a3 3 0 1 0 0 6 3 3 0 0 0 0-6zM7 4a3 3 0 1 0 0 6 3 3 0 0 0 0-6z",
   search: "M11 4a7 7 0 1 0 0 14 7 7 0 0 0 0-14zM16 16l4.500 4.500",
   upload: "M12 16V4M7 9l5-5 5 5M4 16v3a1 1 0 0 0 1 1h14a1 1 0 0 0 1-1v-3",
   download: "M12 4v12M7 11l5 5 5-5M4 18v1a1 1 0 0 0 1 1h14a1 1 0 0 0 1-1v-1",
@@ -28,7 +28,7 @@ const PATHS = {
   clock: "M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18zM12 7v5l3 2",
   undo: "M9 14 4 9l5-5M4 9h10a6 6 0 0 1 0 12h-3",
   close: "M6 6l12 12M18 6 6 18",
-  more: "M12 6h.01M12 12h.01M12 18h.01",
+  more: "M12 5a.75.75 0 1 0 .01 0zM12 11.250a.75.75 0 1 0 .01 0zM12 17.500a.75.75 0 1 0 .01 0z",
   menu: "M4 7h16M4 12h16M4 17h16",
   list: "M8 6h12M8 12h12M8 18h12M4 6h.01M4 12h.01M4 18h.01",
   grid: "M4 4h7v7H4zM13 4h7v7h-7zM4 13h7v7H4zM13 13h7v7h-7z",
@@ -52,6 +52,15 @@ export const Icon = ({ name, className = "" }) => html`<svg class=${`icon ${clas
 export const IconButton = ({ icon, label, ...rest }) => html`
   <button type="button" class="plain square" aria-label=${label} title=${label} ...${rest}><${Icon} name=${icon} /></button>`
 
+// Names ----------------------------------------------------------------------------------------------------------------
+
+/** The last part of a key, or of a prefix. */
+export const baseName = (key) => key.replace(/\/$/, "").split("/").pop() || key
+
+/** A name as it can be read: marks that turn the direction of writing, and those nobody sees, stand as their numbers. */
+export const legible = (text) => text.replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,
+  (mark) => `\\u${mark.charCodeAt(0).toString(16).padStart(4, "0")}`)
+
 // Figures ------------------------------------------------------------------------------------------------------------
 
 const UNITS = ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB"]
@@ -63,8 +72,10 @@ export function bytes(count) {
   return `${value >= 100 ? Math.round(value) : value.toFixed(value >= 10 ? 1 : 2)} ${UNITS[unit]}`
 }
 
-const NUMBER = new Intl.NumberFormat("en")
+const NUMBER = new Intl.NumberFormat("en"), SHORT = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 })
 export const number = (value) => NUMBER.format(value ?? 0)
+/** At a glance: 13.5M. */
+export const about = (value) => SHORT.format(value ?? 0)
 export const plural = (count, one, many = `${one}s`) => `${number(count)} ${count === 1 ? one : many}`
 
 /** Bytes from what a person writes: `1.5 GB`, `20M`, `4096`; null for nothing, NaN for what is no size. */
@@ -129,7 +140,8 @@ let lastDialog = 0
 
 /**
  * Show a dialog; resolves with what it closes with, null when it is dismissed.
- * @param {{title: string, wide?: boolean, body: (props: {close: (value?: any) => void}) => any}} options
+ * `bare`: the title is for those who listen; a click beside it dismisses it.
+ * @param {{title: string, wide?: boolean, bare?: boolean, body: (props: {close: (value?: any) => void}) => any}} options
  */
 export function open(options) {
   return new Promise((resolve) => {
@@ -144,11 +156,18 @@ export function open(options) {
 
 export const Dialogs = () => html`${dialogs.value.map((one) => html`<${Dialog} key=${one.id} ...${one} />`)}`
 
-function Dialog({ title, wide, body: Body, close }) {
+function Dialog({ id, title, wide, bare, body: Body, close }) {
   const box = useRef(/** @type {any} */ (null))
-  useEffect(() => { if (!box.current.open) box.current.showModal() }, [])
-  const label = `dialog-${title.replace(/\W+/g, "-")}`
-  return html`<dialog ref=${box} class=${wide ? "wide" : ""} aria-labelledby=${label} onCancel=${(event) => { event.preventDefault(); close() }}>
+  useEffect(() => {
+    const before = /** @type {HTMLElement | null} */ (document.activeElement) // goes on where they were
+    if (!box.current.open) box.current.showModal()
+    return () => before?.focus({ preventScroll: true })
+  }, [])
+  const label = `dialog-${id}`, dismiss = (event) => { event.preventDefault(); close() }
+  if (bare) {
+    return html`<dialog ref=${box} class="bare" aria-label=${title} onCancel=${dismiss} onClick=${(event) => { if (event.target === box.current) close() }}><${Body} close=${close} /></dialog>`
+  }
+  return html`<dialog ref=${box} class=${wide ? "wide" : ""} aria-labelledby=${label} onCancel=${dismiss}>
     <div class="inside">
       <header><h2 id=${label}>${title}</h2><${IconButton} icon="close" label="Close" onClick=${() => close()} /></header>
       <${Body} close=${close} />
@@ -165,8 +184,8 @@ export const confirm = ({ title, text, action = "OK", danger = false, typed = ""
       <p>${text}</p>
       ${typed && html`<label class="field">Type ${typed} to confirm
         <input value=${said} onInput=${(event) => setSaid(event.target.value)} autocomplete="off" autofocus /></label>`}
-      <footer><button type="button" onClick=${() => close(false)}>Cancel</button>
-        <button class=${danger ? "primary danger" : "primary"} disabled=${typed && said !== typed}>${action}</button></footer>
+      <footer><button type="button" autofocus=${danger && !typed} onClick=${() => close(false)}>Cancel</button>
+        <button autofocus=${!danger} class=${danger ? "primary danger" : "primary"} disabled=${typed && said !== typed}>${action}</button></footer>
     </form>`
   },
 })
@@ -194,38 +213,58 @@ export const askText = ({ title, label, value = "", action = "OK", hint = "" }) 
 
 // Smaller parts ------------------------------------------------------------------------------------------------------
 
-/** A button that opens a list of actions. @param {{label: string, icon?: string, text?: string, items: any[] | (() => any[]), side?: string}} props */
+/**
+ * A button that opens a list of actions, above everything and inside the window.
+ * @param {{label: string, icon?: string, text?: string, items: any[] | (() => any[]), side?: string, className?: string}} props
+ */
 export function Menu({ label, icon = "more", text, items, side = "", className = "plain square" }) {
   const [shown, setShown] = useState(false)
   const box = useRef(/** @type {any} */ (null))
-  useEffect(() => {
-    if (!shown) return undefined
-    const leave = (event) => { if (!box.current?.contains(event.target)) setShown(false) }
-    const key = (event) => { if (event.key === "Escape") setShown(false) }
-    document.addEventListener("pointerdown", leave)
-    document.addEventListener("keydown", key)
-    box.current.querySelector(".items button, .items a")?.focus()
-    return () => {
-      document.removeEventListener("pointerdown", leave)
-      document.removeEventListener("keydown", key)
-    }
-  }, [shown])
-  const walk = (event) => {
-    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key]
-    if (!step) return
+  useEffect(() => setShown(false), [label]) // a row that is another one now
+  useLayoutEffect(() => (shown ? unfold(box.current, side, () => setShown(false)) : undefined), [shown])
+  const leave = () => { setShown(false); box.current.firstElementChild.focus({ preventScroll: true }) }
+  const onKeyDown = (event) => {
+    const found = [...box.current.querySelectorAll(".items button, .items a")], at = found.indexOf(document.activeElement)
+    const to = { ArrowDown: (at + 1) % found.length, ArrowUp: (at - 1 + found.length) % found.length, Home: 0, End: found.length - 1 }[event.key]
+    if (to !== undefined) found[to].focus()
+    else if (event.key === "Escape") leave()
+    else if (event.key === "Tab") return setShown(false)
+    else return
     event.preventDefault()
-    const found = [...box.current.querySelectorAll(".items button, .items a")]
-    found[(found.indexOf(document.activeElement) + step + found.length) % found.length]?.focus()
+    event.stopPropagation()
   }
+  const choose = (event, one) => { event.stopPropagation(); leave(); one.run?.() }
   return html`<div class="menu" ref=${box}>
     <button type="button" class=${className} aria-label=${text ? undefined : label} title=${text ? undefined : label} aria-haspopup="menu"
       aria-expanded=${shown} onClick=${(event) => { event.stopPropagation(); setShown(!shown) }}><${Icon} name=${icon} />${text}</button>
-    ${shown && html`<div class=${`items ${side}`} role="menu" aria-label=${label} onKeyDown=${walk}>
+    ${shown && html`<div class="items" popover="manual" role="menu" aria-label=${label} onKeyDown=${onKeyDown}>
       ${(typeof items === "function" ? items() : items).filter(Boolean).map((one) => one.href
-        ? html`<a role="menuitem" href=${one.href} download=${one.download} onClick=${() => setShown(false)}><${Icon} name=${one.icon} />${one.text}</a>`
-        : html`<button type="button" role="menuitem" class=${one.danger ? "danger" : ""} onClick=${(event) => { event.stopPropagation(); setShown(false); one.run() }}><${Icon} name=${one.icon} />${one.text}</button>`)}
+        ? html`<a role="menuitem" href=${one.href} download=${one.download} onClick=${(event) => choose(event, one)}><${Icon} name=${one.icon} />${one.text}</a>`
+        : html`<button type="button" role="menuitem" class=${one.danger ? "danger" : ""} onClick=${(event) => choose(event, one)}><${Icon} name=${one.icon} />${one.text}</button>`)}
     </div>`}
   </div>`
+}
+
+const EDGE = 8 // pixels to the window's edge, at least
+
+/** Show the list below its button, or above where there is more room; returns what ends that. */
+function unfold(box, side, fold) {
+  const list = box.querySelector(".items"), button = box.firstElementChild.getBoundingClientRect()
+  list.showPopover()
+  const { width, height } = list.getBoundingClientRect()
+  const left = side === "left" ? button.left : button.right - width, below = button.bottom + 4, above = button.top - 4 - height
+  list.style.left = `${Math.max(EDGE, Math.min(left, innerWidth - width - EDGE))}px`
+  list.style.top = `${below + height > innerHeight - EDGE && above >= EDGE ? above : below}px`
+  list.querySelector("button, a")?.focus({ preventScroll: true })
+  const leave = (event) => { if (!box.contains(event.target)) fold() }
+  document.addEventListener("pointerdown", leave)
+  document.addEventListener("scroll", leave, true)
+  addEventListener("resize", fold)
+  return () => {
+    document.removeEventListener("pointerdown", leave)
+    document.removeEventListener("scroll", leave, true)
+    removeEventListener("resize", fold)
+  }
 }
 
 export async function copyText(text) {
@@ -250,6 +289,21 @@ export const Copyable = ({ value, label, secret = false }) => html`<div class="c
 export const Snippet = ({ text, label }) => html`<div class="snippet-box">
   <pre class="snippet" tabindex="0" aria-label=${label}>${text}</pre>
   <button type="button" class="plain" aria-label=${`Copy ${label}`} onClick=${() => copyText(text)}><${Icon} name="copy" /></button></div>`
+
+// What can be done on the page that is shown, for the palette -------------------------------------------------------
+
+const offers = new Set()
+/** As long as the calling component is shown: its actions, as a menu has them. @param {() => any[]} items */
+export function useOffers(items) {
+  const latest = useRef(items)
+  latest.current = items
+  useEffect(() => {
+    const one = () => latest.current()
+    offers.add(one)
+    return () => { offers.delete(one) }
+  }, [])
+}
+export const offered = () => [...offers].flatMap((one) => one()).filter(Boolean)
 
 export const Empty = ({ icon, title, children }) => html`<div class="empty"><${Icon} name=${icon} /><h2>${title}</h2><div>${children}</div></div>`
 

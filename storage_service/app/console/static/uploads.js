@@ -3,7 +3,7 @@
 // same files are chosen again) a reload of this page.
 import { html, signal, useState } from "./vendor/preact.js"
 import { csrf, expire, session, urlOf } from "./api.js"
-import { bytes, duration, Icon, IconButton, open, plural, toast } from "./ui.js"
+import { baseName, bytes, duration, Icon, IconButton, legible, open, plural, toast } from "./ui.js"
 
 const AT_ONCE = 3
 const RETRIES = [0, 500, 1000, 2000, 3000, 5000, 5000, 10000, 10000, 20000, 30000, 30000, 60000, 60000, 60000]
@@ -193,9 +193,9 @@ const beside = (key) => key.replace(/( \((\d+)\))?(\.[^./]*)?$/, (_, __, count, 
 const Conflict = (item) => ({ close }) => {
   const [all, setAll] = useState(false)
   const choose = (answer) => { if (all) forAll = answer; close(answer) }
-  return html`<div class="stack"><p><b style="overflow-wrap:anywhere">${item.key}</b> is in ${item.bucket}.</p>
+  return html`<div class="stack"><p><b class="any">${legible(item.key)}</b> is in ${item.bucket}.</p>
     <label class="check"><input type="checkbox" checked=${all} onChange=${(event) => setAll(event.target.checked)} />Do the same for all others</label>
-    <footer class="wrap"><button type="button" onClick=${() => choose("skip")}>Skip</button><button type="button" onClick=${() => choose("both")}>Keep both</button>
+    <footer class="wrap"><button type="button" onClick=${() => choose("skip")}>Skip</button><button type="button" autofocus onClick=${() => choose("both")}>Keep both</button>
       <button type="button" class="primary" onClick=${() => choose("replace")}>Replace</button></footer></div>`
 }
 
@@ -269,7 +269,7 @@ const rank = (item) => ({ sending: 0, failed: 1, conflict: 1, paused: 2, waiting
 function Row({ item }) {
   const { state, file } = item
   const text = state === "sending" ? `${bytes(item.sent)} of ${bytes(file.size)}` : state === "failed" ? item.error : `${bytes(file.size)} · ${WORDS[state]}`
-  return html`<li><span class="clip" title=${`${item.bucket}/${item.key}`}>${item.key.split("/").pop()}</span>
+  return html`<li><span class="clip" title=${`${item.bucket}/${legible(item.key)}`}>${legible(baseName(item.key))}</span>
     <span class="row">
       ${state === "sending" && html`<${IconButton} icon="pause" label=${`Pause ${item.key}`} onClick=${() => pause(item)} />`}
       ${(state === "paused" || state === "failed") && html`<${IconButton} icon="play" label=${`Resume ${item.key}`} onClick=${() => again(item)} />`}

@@ -1,0 +1,1 @@
+export class Lexer { static lex(text: string): any[] }
