@@ -78,7 +78,9 @@ def _print(records: list[dict[str, Any]]) -> None:
     Console(soft_wrap=True).print(table)
 
 
-def revoke(access_key: Annotated[str, typer.Argument(metavar="ACCESS_KEY")]) -> None:
+def revoke(
+    access_key: Annotated[str, typer.Argument(metavar="ACCESS_KEY", help="Its id, as `storage keys list` has it.")],
+) -> None:
     """Refuse this key from the next request on. What it wrote stays."""
     with refusals():
         from storage_service.app.process.access_keys import revoke as end

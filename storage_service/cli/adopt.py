@@ -5,17 +5,21 @@ from typing import Annotated, Any
 
 import typer
 
+from storage_service.cli.parameters import MOVING
 from storage_service.cli.say import Progress, as_json, found, refusals
 
 
 def register(app: typer.Typer) -> None:
-    app.command()(adopt)
+    app.command(rich_help_panel=MOVING)(adopt)
 
 
 def adopt(
     directory: Annotated[
         Path | None,
-        typer.Argument(help="Its directories are buckets, as SelfDB has them. Left out: what lies in STORAGE_PATH."),
+        typer.Argument(
+            metavar="[DIRECTORY]",
+            help="Its directories are buckets, as SelfDB has them. Left out: what lies in STORAGE_PATH.",
+        ),
     ] = None,
     bucket: Annotated[
         list[str] | None,
@@ -25,7 +29,7 @@ def adopt(
         bool, typer.Option("--link", help="Share the bytes instead of copying. I promise that nobody writes into them.")
     ] = False,
     names: Annotated[
-        Path | None, typer.Option(help="CSV of the backend's files: bucket, object_name, filename, content_type …")
+        Path | None, typer.Option(help="What the backend knew of the files: a plain pg_dump of its tables, or a CSV.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,

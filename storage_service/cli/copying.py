@@ -8,7 +8,7 @@ import typer
 
 from storage_service.cli.completion import complete_stored
 from storage_service.cli.connect import connected
-from storage_service.cli.parameters import OBJECTS, Access, Manner, Selection, expanded
+from storage_service.cli.parameters import OBJECTS, Access, Describing, Manner, Selection, examples, expanded
 from storage_service.cli.places import Local, Pipe, Place, Stored, parse_place
 from storage_service.cli.reporting import tell
 from storage_service.cli.say import found, refuse
@@ -16,30 +16,48 @@ from storage_service.cli.show import plain
 
 if TYPE_CHECKING:
     from storage_service.cli.transfer.plan import Plan, Terms
+    from storage_service.cli.transfer.said import Said
     from storage_service.client import Client
+    from storage_service.client.wire import PutOptions
 
+EITHER = "BUCKET/KEY; local paths begin with / ./ ../ or ~"
+CP = examples(
+    "storage cp ./cat.jpg photos/2026/",
+    "storage cp -r ./pictures photos/all --exclude '*.tmp'",
+    "storage cp ./page.html site/ --cache-control max-age=3600 --tag kind=page",
+    "storage cp -r photos/all ./back",
+    "storage cp photos/notes.txt -",
+)
+MV = examples("storage mv photos/draft.jpg photos/2026/", "storage mv -r ./finished photos/archive")
+SYNC = examples("storage sync ./pictures photos/all --delete --dry-run", "storage sync photos ./backup")
 Places = Annotated[
     list[Place],
     typer.Argument(
         parser=parse_place,
         metavar="SOURCE... TARGET",
-        help="BUCKET/KEY; local paths begin with / ./ ../ or ~; - is standard input or output.",
+        help=f"{EITHER}; - is standard input or output.",
         autocompletion=complete_stored,
     ),
 ]
-Source = Annotated[Place, typer.Argument(parser=parse_place, metavar="SOURCE", autocompletion=complete_stored)]
-Target = Annotated[Place, typer.Argument(parser=parse_place, metavar="TARGET", autocompletion=complete_stored)]
+Source = Annotated[
+    Place, typer.Argument(parser=parse_place, metavar="SOURCE", help=f"{EITHER}.", autocompletion=complete_stored)
+]
+Target = Annotated[
+    Place, typer.Argument(parser=parse_place, metavar="TARGET", help="The same.", autocompletion=complete_stored)
+]
 Recursive = Annotated[bool, typer.Option("--recursive", "-r", help="What lies below the source goes below the target.")]
 
 
 def register(app: typer.Typer) -> None:
-    app.command(rich_help_panel=OBJECTS)(expanded(cp))
-    app.command(rich_help_panel=OBJECTS)(expanded(mv))
-    app.command(rich_help_panel=OBJECTS)(expanded(sync))
+    app.command(rich_help_panel=OBJECTS, epilog=CP)(expanded(cp))
+    app.command(rich_help_panel=OBJECTS, epilog=MV)(expanded(mv))
+    app.command(rich_help_panel=OBJECTS, epilog=SYNC)(expanded(sync))
     app.command("mirror", rich_help_panel=OBJECTS, help="The same as `sync`.")(expanded(sync))
 
 
-def cp(places: Places, recursive: Recursive = False, *, selection: Selection, manner: Manner, access: Access) -> None:
+def cp(
+    places: Places, recursive: Recursive = False, *, selection: Selection, manner: Describing, access: Access
+) -> None:
     """Copy files to a store, from it, or within it. What is at the target is replaced.
 
     With -r, what is there already with the same content is not copied again: an interrupted copy is just repeated.
@@ -58,7 +76,7 @@ def sync(
     delete: Annotated[bool, typer.Option("--delete", help="Delete what only the target has.")] = False,
     *,
     selection: Selection,
-    manner: Manner,
+    manner: Describing,
     access: Access,
 ) -> None:
     """Make the target hold what the source holds: new and changed files are copied.
@@ -71,6 +89,7 @@ def sync(
     if isinstance(source, Stored) and isinstance(target, Stored) and _overlap(source, target):
         raise typer.BadParameter(f"{source} and {target} lie in one another: there would be no end to it")
     wish = _Wish(True, selection, manner, access)
+    _check_said(wish.said, target)
     with connected(access) as client:
         plan = _tree(client, source, target, wish.terms())
         if delete and plan.surplus and not plan.steps:
@@ -87,18 +106,26 @@ class _Wish(NamedTuple):
     access: Access
     move: bool = False
 
+    @property
+    def said(self) -> "Said":
+        from storage_service.cli.transfer.said import NOTHING
+
+        return self.manner.said() if isinstance(self.manner, Describing) else NOTHING
+
     def terms(self) -> "Terms":
         from storage_service.cli.transfer.plan import Terms
         from storage_service.cli.transfer.selection import Patterns
         from storage_service.cli.transfer.steps import Options
 
         patterns = Patterns(self.selection.include or (), self.selection.exclude or ())
-        return Terms(patterns, Options(self.manner.size_only, self.move), self.manner.follow_links)
+        options = Options(self.manner.size_only, self.move, said=self.said)
+        return Terms(patterns, options, self.manner.follow_links)
 
 
 def _carry(places: Sequence[Place], wish: _Wish) -> None:
     *sources, target = places
     _check(sources, target)
+    _check_said(wish.said, target)
     piped = any(isinstance(place, Pipe) for place in places)
     if piped and (wish.move or wish.manner.dry_run):
         raise typer.BadParameter("- can only be copied from or to")
@@ -107,7 +134,7 @@ def _carry(places: Sequence[Place], wish: _Wish) -> None:
             _go(_planned(client, sources, target, wish), wish.manner)
             return
         for source in sources:
-            _stream(client, source, target)
+            _stream(client, source, target, wish.said)
 
 
 def _planned(client: "Client", sources: Sequence[Place], target: Place, wish: _Wish) -> "Plan":
@@ -142,6 +169,12 @@ def _check(sources: Sequence[Place], target: Place) -> None:
         raise typer.BadParameter(f"{target} is both source and target")
 
 
+def _check_said(said: "Said", target: Place) -> None:
+    """Raises: BadParameter where there will be no object of which it could be said."""
+    if said.given() and not isinstance(target, Stored):
+        raise typer.BadParameter(f"{target} is no object: type, metadata, tags and the like are said of objects")
+
+
 def _overlap(one: Stored, other: Stored) -> bool:
     below = one.directory.startswith(other.directory) or other.directory.startswith(one.directory)
     return one.bucket == other.bucket and below
@@ -157,10 +190,11 @@ def _is_directory(place: Place) -> bool:
     return isinstance(place, Pipe) or (isinstance(place, Local) and (place.is_directory or place.path.is_dir()))
 
 
-def _stream(client: "Client", source: Place, target: Place) -> None:
+def _stream(client: "Client", source: Place, target: Place, said: "Said") -> None:
     """Between an object and standard input or output."""
     if isinstance(target, Stored):
-        client.bucket(target.bucket).put(target.key, sys.stdin.buffer, upsert=True)
+        how: PutOptions = {**said.options(), "upsert": True}
+        client.bucket(target.bucket).put(target.key, sys.stdin.buffer, **how)
     elif isinstance(source, Stored):
         with client.bucket(source.bucket).get(source.key) as content:
             for chunk in content.iter_bytes():

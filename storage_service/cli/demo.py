@@ -15,7 +15,10 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(
-    name: Annotated[str, typer.Argument(metavar="[BUCKET]")] = "demo", json: AsJson = False, *, access: Access
+    name: Annotated[str, typer.Argument(metavar="[BUCKET]", help="Made if it is not there.")] = "demo",
+    json: AsJson = False,
+    *,
+    access: Access,
 ) -> None:
     """Fill a public bucket with generated pictures, sounds, texts and data; run again it changes nothing."""
     from storage_service.cli.samples import samples

@@ -10,7 +10,7 @@ import typer
 
 from storage_service.cli.connect import connected
 from storage_service.cli.objects import Where
-from storage_service.cli.parameters import AT_ONCE, OBJECTS, Access, AsJson, expanded
+from storage_service.cli.parameters import AT_ONCE, OBJECTS, Access, AsJson, examples, expanded
 from storage_service.cli.places import Local, parse_place
 from storage_service.cli.reporting import tell
 from storage_service.cli.say import refuse
@@ -26,12 +26,17 @@ NEEDS_EXTRA = "this needs boto3: pip install 'storage-service[providers]'"
 
 
 def register(app: typer.Typer) -> None:
-    app.command(rich_help_panel=OBJECTS)(expanded(export))
+    out = examples(
+        "storage export photos ./photos-export", "storage export photos s3://their-bucket/prefix --endpoint URL"
+    )
+    app.command(rich_help_panel=OBJECTS, epilog=out)(expanded(export))
 
 
 def export(
     place: Where,
-    target: Annotated[str, typer.Argument(metavar="TARGET", help="A local directory, or s3://BUCKET[/PREFIX].")],
+    target: Annotated[
+        str, typer.Argument(metavar="TARGET", help="A local directory, s3://BUCKET or s3://BUCKET/PREFIX.")
+    ],
     endpoint: Annotated[
         str | None, typer.Option("--endpoint", metavar="URL", help="Of another object store; AWS without it.")
     ] = None,

@@ -11,7 +11,7 @@ import typer
 
 from storage_service.cli.connect import connected
 from storage_service.cli.objects import Where
-from storage_service.cli.parameters import OBJECTS, Access, AsJson, expanded
+from storage_service.cli.parameters import OBJECTS, Access, AsJson, examples, expanded
 from storage_service.cli.say import as_json_list, found
 from storage_service.cli.show import parse_age, parse_bytes, plain
 
@@ -60,7 +60,10 @@ def _tagged(text: str) -> Test:
 
 
 def register(app: typer.Typer) -> None:
-    app.command(rich_help_panel=OBJECTS)(expanded(find))
+    some = examples(
+        "storage find photos --name '*.jpg' --larger 10M", "storage find photos --tag kind=draft --older 30d"
+    )
+    app.command(rich_help_panel=OBJECTS, epilog=some)(expanded(find))
 
 
 def find(

@@ -8,7 +8,7 @@ import typer
 
 from storage_service.cli.connect import connected
 from storage_service.cli.objects import OneObject
-from storage_service.cli.parameters import OBJECTS, Access, AsJson, expanded
+from storage_service.cli.parameters import OBJECTS, Access, AsJson, examples, expanded
 from storage_service.cli.say import as_json
 from storage_service.cli.show import parse_age, parse_bytes, time_of
 
@@ -34,7 +34,10 @@ class Terms:
 
 
 def register(app: typer.Typer) -> None:
-    app.command(rich_help_panel=OBJECTS)(expanded(link))
+    some = examples(
+        "storage link photos/cat.jpg --expires 7d", "storage link photos/new.jpg --upload --max-size 5M --once"
+    )
+    app.command(rich_help_panel=OBJECTS, epilog=some)(expanded(link))
 
 
 def link(

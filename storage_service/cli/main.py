@@ -32,9 +32,7 @@ from storage_service.cli import (
     watching,
 )
 
-app = typer.Typer(
-    no_args_is_help=True, pretty_exceptions_enable=False, help="Object storage: plain files, a JSON door."
-)
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 watching.register(app)
 running.register(app)
 repair.register(app)
@@ -61,7 +59,10 @@ for commands in (
 
 @app.callback()
 def main() -> None:
-    """Settings come from the environment and from `.env` in this directory."""
+    """Self-hosted object storage whose files stay files.
+
+    Settings come from the environment and from `.env` in this directory. `storage demo` makes something to look at.
+    """
 
 
 @app.command()

@@ -14,13 +14,20 @@ import typer
 
 from storage_service.cli.moving_keys import import_keys
 from storage_service.cli.origins import fill
-from storage_service.cli.parameters import expanded
+from storage_service.cli.parameters import MOVING, examples, expanded
 from storage_service.cli.say import FOUND, as_json, refusals, refuse
 
 if TYPE_CHECKING:
     from storage_service.moving.mover import Mover, Wanted
     from storage_service.moving.sources.choosing import From
 
+EXAMPLES = examples(
+    "storage import http://minio:9000 --dry-run",
+    "storage import http://minio:9000 --bucket photos --versions",
+    "storage import /old/minio-data",
+    "storage import ./pictures --to photos",
+    "storage import old-iam-info.zip",
+)
 STOPPED = 130  # as a shell says it of Ctrl-C
 
 
@@ -31,11 +38,14 @@ class Options:
     source: Annotated[
         str,
         typer.Argument(
+            metavar="SOURCE",
             help="An S3 server's URL; a directory: plain, SelfDB's or MinIO's; or the zip"
-            " of `mc admin cluster iam export`."
+            " of `mc admin cluster iam export`.",
         ),
     ]
-    bucket: Annotated[list[str] | None, typer.Option(help="Only this bucket of the source; all if left out.")] = None
+    bucket: Annotated[
+        list[str] | None, typer.Option("--bucket", metavar="BUCKET", help="Only this one there. May be repeated.")
+    ] = None
     to: Annotated[str | None, typer.Option(metavar="BUCKET", help="Its name here; what a directory becomes.")] = None
     prefix: Annotated[str, typer.Option(help="Only keys that begin so.")] = ""
     versions: Annotated[bool, typer.Option("--versions", help="All versions and delete markers.")] = False
@@ -57,7 +67,7 @@ class Options:
 
 
 def register(app: typer.Typer) -> None:
-    app.command("import")(expanded(_import))
+    app.command("import", rich_help_panel=MOVING, epilog=EXAMPLES)(expanded(_import))
 
 
 def _import(options: Options) -> None:
@@ -154,6 +164,8 @@ def _run(mover: "Mover", *, shown: bool) -> None:
         raise typer.Exit(STOPPED) from None
     except (NotReady, RemoteError) as error:
         refuse(str(error))
+    except OSError as error:  # of the source, or of the file with the progress
+        refuse(f"{error.filename}: {error.strerror}" if error.filename else str(error))
 
 
 def _tell(mover: "Mover", options: Options) -> None:

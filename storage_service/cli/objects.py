@@ -9,7 +9,7 @@ import typer
 
 from storage_service.cli.completion import complete_stored
 from storage_service.cli.connect import connected
-from storage_service.cli.parameters import OBJECTS, Access, AsJson, expanded
+from storage_service.cli.parameters import OBJECTS, Access, AsJson, examples, expanded
 from storage_service.cli.places import Stored, parse_object, parse_stored
 from storage_service.cli.say import as_json_list, found
 from storage_service.cli.show import plain, size_of, time_of
@@ -17,18 +17,30 @@ from storage_service.cli.show import plain, size_of, time_of
 if TYPE_CHECKING:
     from storage_service.client import Bucket, FileInfo, Prefix
 
+BEGIN = "A bucket, or of it what begins so: photos/2026/."
 Where = Annotated[
-    Stored, typer.Argument(parser=parse_stored, metavar="BUCKET[/PREFIX]", autocompletion=complete_stored)
+    Stored,
+    typer.Argument(parser=parse_stored, metavar="BUCKET[/PREFIX]", help=BEGIN, autocompletion=complete_stored),
 ]
 Objects = Annotated[
-    list[Stored], typer.Argument(parser=parse_stored, metavar="BUCKET/KEY...", autocompletion=complete_stored)
+    list[Stored],
+    typer.Argument(
+        parser=parse_stored,
+        metavar="BUCKET/KEY...",
+        help="Objects; with -r what their keys begin with.",
+        autocompletion=complete_stored,
+    ),
 ]
-OneObject = Annotated[Stored, typer.Argument(parser=parse_object, metavar="BUCKET/KEY", autocompletion=complete_stored)]
+OneObject = Annotated[
+    Stored,
+    typer.Argument(parser=parse_object, metavar="BUCKET/KEY", help="An object.", autocompletion=complete_stored),
+]
 Recursive = Annotated[bool, typer.Option("--recursive", "-r", help="All below it, too.")]
 
 
 def register(app: typer.Typer) -> None:
-    app.command(rich_help_panel=OBJECTS)(expanded(ls))
+    listing = examples("storage ls", "storage ls photos/2026/", "storage ls -r photos --json")
+    app.command(rich_help_panel=OBJECTS, epilog=listing)(expanded(ls))
     app.command(rich_help_panel=OBJECTS)(expanded(cat))
     app.command(rich_help_panel=OBJECTS)(expanded(du))
 
@@ -36,7 +48,7 @@ def register(app: typer.Typer) -> None:
 def ls(
     place: Annotated[
         Stored | None,
-        typer.Argument(parser=parse_stored, metavar="[BUCKET[/PREFIX]]", autocompletion=complete_stored),
+        typer.Argument(parser=parse_stored, metavar="[BUCKET[/PREFIX]]", help=BEGIN, autocompletion=complete_stored),
     ] = None,
     recursive: Recursive = False,
     json: AsJson = False,
@@ -94,7 +106,8 @@ def _line(entry: "FileInfo | Prefix") -> str:
 
 def cat(
     places: Annotated[
-        list[Stored], typer.Argument(parser=parse_object, metavar="BUCKET/KEY...", autocompletion=complete_stored)
+        list[Stored],
+        typer.Argument(parser=parse_object, metavar="BUCKET/KEY...", help="Objects.", autocompletion=complete_stored),
     ],
     *,
     access: Access,

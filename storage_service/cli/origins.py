@@ -2,17 +2,19 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from storage_service.cli.parameters import MOVING, expanded
 from storage_service.cli.say import FOUND, as_json, refusals, refuse
 
 if TYPE_CHECKING:
     from storage_service.client import Client
     from storage_service.moving.filling import Filler
 
-Bucket = Annotated[str, typer.Argument(help="The bucket here.")]
+Bucket = Annotated[str, typer.Argument(metavar="BUCKET", help="The bucket here.")]
 Url = Annotated[str | None, typer.Option(help="This service, if it is not the one at PORT.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -20,23 +22,37 @@ origin_app = typer.Typer(no_args_is_help=True, help="Read-through move-in: bucke
 
 
 def register(app: typer.Typer) -> None:
-    app.add_typer(origin_app, name="origin")
+    app.add_typer(origin_app, name="origin", rich_help_panel=MOVING)
+    origin_app.command("set")(expanded(set_))
 
 
-@origin_app.command("set")
-def set_(  # nosec B107
+@dataclass(frozen=True, slots=True)
+class Old:
+    """The old server, as whom, and what of it."""
+
+    place: Annotated[
+        str, typer.Option("--from", metavar="BUCKET[/PREFIX]", help="There; the same bucket if left out.")
+    ] = ""
+    access_key: Annotated[str, typer.Option(envvar="SOURCE_ACCESS_KEY", help="Of the old server.")] = ""
+    secret_key: Annotated[str, typer.Option(envvar="SOURCE_SECRET_KEY", help="Of it; kept encrypted.")] = ""
+    region: Annotated[str, typer.Option(envvar="SOURCE_REGION", help="Of the old server.")] = "us-east-1"
+
+
+def set_(
     bucket: Bucket,
     address: Annotated[str, typer.Argument(metavar="URL", help="The old server's S3 address.")],
-    place: Annotated[str, typer.Option("--from", metavar="BUCKET[/PREFIX]", help="There; the same bucket.")] = "",
-    access_key: Annotated[str, typer.Option(envvar="SOURCE_ACCESS_KEY", help="Of the old server.")] = "",
-    secret_key: Annotated[str, typer.Option(envvar="SOURCE_SECRET_KEY", help="Kept encrypted.")] = "",
-    region: Annotated[str, typer.Option(envvar="SOURCE_REGION", help="Of the old server.")] = "us-east-1",
+    url: Url = None,
+    *,
+    old: Old,
 ) -> None:
     """From now on, what is not in the bucket is fetched from the old server when it is asked for, and kept."""
-    there, _, prefix = place.partition("/")
-    options = {"prefix": prefix, "region": region, "access_key": access_key, "secret_key": secret_key}
-    with _service(None) as (api, _):
-        as_json(api.buckets.set_origin(bucket, address, bucket=there or bucket, **options))
+    there, _, prefix = old.place.partition("/")
+    keys = {"access_key": old.access_key, "secret_key": old.secret_key}
+    with _service(url) as (api, _):
+        found = api.buckets.set_origin(
+            bucket, address, bucket=there or bucket, prefix=prefix, region=old.region, **keys
+        )
+    as_json(found)
 
 
 @origin_app.command()

@@ -4,12 +4,17 @@ import inspect
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import wraps
-from typing import Annotated, Any, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
+if TYPE_CHECKING:
+    from storage_service.cli.transfer.said import Said
+
 Reader = TypeVar("Reader", bound=Callable[[str], Any])
 OBJECTS = "Buckets and objects"  # what help calls the commands that speak with a service
+MOVING = "Moving in"  # and those that bring files of elsewhere
+SAID = "What is said of the objects"  # and the options that describe what is uploaded
 AT_ONCE = 8  # transfers: enough to hide waiting, few enough for a small service
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -57,6 +62,51 @@ class Manner:
     json: AsJson = False
 
 
+@dataclass(frozen=True, slots=True)
+class Describing(Manner):
+    """How files are transferred, and what is said of the objects they become."""
+
+    content_type: Annotated[
+        str | None,
+        typer.Option(metavar="TYPE", help="As text/html; else told by name and content.", rich_help_panel=SAID),
+    ] = None
+    cache_control: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="As max-age=3600.", rich_help_panel=SAID)
+    ] = None
+    content_disposition: Annotated[
+        str | None, typer.Option(metavar="TEXT", help='As attachment; filename="a.pdf".', rich_help_panel=SAID)
+    ] = None
+    content_encoding: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="As gzip, of files that are.", rich_help_panel=SAID)
+    ] = None
+    metadata: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="Of your own. May be repeated.", rich_help_panel=SAID),
+    ] = None
+    tag: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="May be repeated.", rich_help_panel=SAID)
+    ] = None
+
+    def said(self) -> "Said":
+        """Raises: BadParameter for a pair or a type that is none."""
+        from storage_service.cli.transfer.said import Said, pairs_of
+
+        if self.content_type is not None and "/" not in self.content_type:
+            raise typer.BadParameter(f"{self.content_type!r} is not a type such as text/html")
+        try:
+            metadata = pairs_of(self.metadata) if self.metadata else None
+            tags = pairs_of(self.tag) if self.tag else None
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from None
+        plain = (self.content_type, self.cache_control, self.content_disposition, self.content_encoding)
+        return Said(*plain, metadata, tags)
+
+
+def examples(*lines: str) -> str:
+    """The end of a command's help. An empty line between any two: else help would join them."""
+    return "\n\n".join(["Examples:", *lines])
+
+
 def read_as(label: str) -> Callable[[Reader], Reader]:
     """A function that reads an argument, with the name that help shows for what it reads."""
 
@@ -85,8 +135,14 @@ def expanded(command: Callable[..., None]) -> Callable[..., None]:
         command(**given, **made)
 
     call.__signature__ = signature.replace(parameters=[*own, *added])  # type: ignore[attr-defined]
+    call.__doc__ = _unwrapped(command.__doc__ or "")
     call.__annotations__ = {one.name: one.annotation for one in (*own, *added)}
     return call
+
+
+def _unwrapped(text: str) -> str:
+    """Each paragraph on one line: help wraps by itself."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in inspect.cleandoc(text).split("\n\n"))
 
 
 def _parameters(group: Any) -> list[inspect.Parameter]:

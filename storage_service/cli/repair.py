@@ -56,7 +56,7 @@ def _line(finding: dict[str, Any]) -> str:
 
 
 def where(
-    place: Annotated[str, typer.Argument(metavar="BUCKET/KEY")],
+    place: Annotated[str, typer.Argument(metavar="BUCKET/KEY", help="An object.")],
     version_id: Annotated[str | None, typer.Option(help="Another version than the current one.")] = None,
     json: AsJson = False,
 ) -> None:

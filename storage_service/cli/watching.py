@@ -7,6 +7,7 @@ import typer
 
 from storage_service.cli.completion import complete_stored
 from storage_service.cli.connect import connected
+from storage_service.cli.objects import BEGIN
 from storage_service.cli.parameters import OBJECTS, Access, AsJson, expanded
 from storage_service.cli.places import Stored, parse_stored
 from storage_service.cli.show import plain, size_of, time_of
@@ -24,7 +25,7 @@ def register(app: typer.Typer) -> None:
 def watch(
     place: Annotated[
         Stored | None,
-        typer.Argument(parser=parse_stored, metavar="[BUCKET[/PREFIX]]", autocompletion=complete_stored),
+        typer.Argument(parser=parse_stored, metavar="[BUCKET[/PREFIX]]", help=BEGIN, autocompletion=complete_stored),
     ] = None,
     after: Annotated[int | None, typer.Option(min=0, help="First what came after this id; 0 = all there is.")] = None,
     count: Annotated[int | None, typer.Option(min=1, help="End after so many.")] = None,

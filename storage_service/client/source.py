@@ -147,6 +147,8 @@ def source_of(data: object) -> Source:
         return MemorySource(data)
     if isinstance(data, os.PathLike):
         return PathSource(Path(data))
+    if isinstance(data, io.TextIOBase):
+        raise TypeError("cannot upload a file that was opened as text: open it in binary mode")
     if hasattr(data, "read"):
         return FileSource(cast(BinaryIO, data))
     if isinstance(data, AsyncIterable):

@@ -6,8 +6,8 @@ Source: tus.io/protocols/resumable-upload, version 1.0.0; docs/resumable.md of t
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
 
 from storage_service.client.errors import (
     ClientError,
@@ -34,6 +34,8 @@ ONLY_PLAIN = (
     "content_language",
     "if_none_match",
 )
+# What a beginning tells for good: an upload that began with other words is not gone on with.
+TOLD: Sequence[Literal["content_type", "cache_control", "metadata"]] = ("content_type", "cache_control", "metadata")
 
 
 class Reached(NamedTuple):
@@ -87,7 +89,10 @@ def may_go_on(error: ClientError) -> bool:
     return error.status == LOCKED or error.code == OFFSET_MISMATCH
 
 
-def fingerprint(url: str, bucket: str, key: str, source: Source) -> str:
-    """The same for the same file on its way to the same place; empty where a source has no name of its own."""
+def fingerprint(url: str, bucket: str, key: str, source: Source, options: PutOptions | None = None) -> str:
+    """The same for the same file on its way to the same place, with the same said of it; empty where a source has no
+    name of its own."""
     identity = source.identity()
-    return hashlib.sha256("\0".join((url, bucket, key, identity)).encode()).hexdigest() if identity else ""
+    told = {name: options[name] for name in TOLD if options.get(name)} if options else {}
+    words = (url, bucket, key, identity, *([json.dumps(told, sort_keys=True)] if told else []))
+    return hashlib.sha256("\0".join(words).encode()).hexdigest() if identity else ""

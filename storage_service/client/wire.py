@@ -63,10 +63,15 @@ class Call:
     repeatable: bool = True
 
 
-def path_of(*words: str, key: str = "") -> str:
-    """`/files/info/bucket/key`: words are quoted whole, slashes of the key stay."""
+def path_of(*words: str, key: str | None = None) -> str:
+    """`/files/info/bucket/key`: words are quoted whole, slashes of the key stay.
+
+    Raises: InvalidRequest for an empty name: without it the path would be another's.
+    """
+    if key == "" or "" in words:
+        raise InvalidRequest("The name of a bucket or a key is empty")
     start = "".join(f"/{quote(word, safe='')}" for word in words)
-    return f"{start}/{quote_key(key)}" if key else start
+    return start if key is None else f"{start}/{quote_key(key)}"
 
 
 def quote_key(key: str) -> str:
@@ -77,7 +82,9 @@ def quote_key(key: str) -> str:
 
 
 def put_headers(options: PutOptions) -> dict[str, str]:
-    """Headers of an upload. Raises: InvalidRequest for a time without zone."""
+    """Headers of an upload. Raises: InvalidRequest for a time without zone, TypeError for an unknown option."""
+    if unknown := options.keys() - PutOptions.__annotations__.keys():
+        raise TypeError(f"put() got an unexpected keyword argument {sorted(unknown)[0]!r}")
     headers: dict[str, str] = {}
     for option, name in PLAIN_HEADERS.items():
         if value := options.get(option):

@@ -26,7 +26,10 @@ class ChangedUnderWay(Exception):
 
 
 class Version(NamedTuple):
-    """One version of a key. `etag` is empty where only its bytes would tell it; `place` is the source's own word."""
+    """One version of a key. `etag` is empty where only its bytes would tell it; `place` is the source's own word.
+
+    `fault`: why it cannot be moved, where that is seen before it is opened.
+    """
 
     key: str
     size: int
@@ -34,6 +37,7 @@ class Version(NamedTuple):
     version_id: str | None = None
     is_marker: bool = False
     place: str = ""
+    fault: str = ""
 
 
 class Entry(NamedTuple):
@@ -46,6 +50,11 @@ class Entry(NamedTuple):
     @property
     def size(self) -> int:
         return sum(version.size for version in self.versions)
+
+    @property
+    def fault(self) -> str:
+        """Why the key stays behind: with all its versions, as the others without it would be another history."""
+        return fault_of_key(self.key) or next((version.fault for version in self.versions if version.fault), "")
 
 
 class Opened(Protocol):
@@ -100,12 +109,12 @@ def entry_of(versions: Sequence[Version], stamp: str = "") -> Entry:
     return Entry(newest.key, tuple(versions), told)
 
 
-def fault_of_key(key: str) -> str | None:
-    """Why no S3 server takes this key; None where it may."""
+def fault_of_key(key: str) -> str:
+    """Why no S3 server takes this key; empty where it may."""
     try:
         size = len(key.encode())
     except UnicodeEncodeError:
         return "the name is not UTF-8"
     if not 1 <= size <= 1024:  # noqa: PLR2004 - S3's limit
         return f"the name has {size} bytes; S3 takes 1 to 1024"
-    return "the name has a NUL" if "\0" in key else None
+    return "the name has a NUL" if "\0" in key else ""

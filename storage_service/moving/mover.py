@@ -1,8 +1,11 @@
 """A move: one thread lists and decides, several move, the journal remembers. Killed at any point, it goes on there."""
 
+import contextlib
 import queue
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple
 
 from storage_service.client import ClientError
@@ -14,7 +17,6 @@ from storage_service.moving.model import (
     ChangedUnderWay,
     Entry,
     Source,
-    fault_of_key,
 )
 from storage_service.moving.present import Present, present_in
 from storage_service.moving.tally import Left, Tally
@@ -128,16 +130,32 @@ class Mover:
 
     def _bucket(self, name: str) -> None:
         bucket = self._wanted.renamed or name
-        new = self._make(name, bucket)
-        if new is None:
+        entries = self._begun(name)
+        new = None if entries is None else self._make(name, bucket)
+        if entries is None or new is None:
             return
-        for entry in self._source.entries(name, self._wanted.prefix):
+        for entry in entries:
             if self._stopped.is_set():
                 return
-            if fault := fault_of_key(entry.key):
-                self._fail(bucket, entry, fault)
-                continue
-            self._plan(name, bucket, entry, new)
+            self.tally.add(found=1, found_bytes=entry.size)
+            if entry.fault:
+                self._fail(bucket, entry, entry.fault)
+            else:
+                self._plan(name, bucket, entry, new)
+
+    def _begun(self, name: str) -> Iterator[Entry] | None:
+        """The source's list; None where it has no such bucket, of which none must be made here."""
+        entries = self._source.entries(name, self._wanted.prefix)
+        try:
+            first = next(entries, None)
+        except (Refused, OSError) as error:
+            if isinstance(error, Refused) and error.passing:
+                raise
+            self.tally.add(failed=1)
+            reason = str(error) if isinstance(error, Refused) else f"there: {error.strerror}"
+            self.tally.leave(self.tally.failures, Left(name, "", reason))
+            return None
+        return entries if first is None else chain([first], entries)
 
     def _make(self, name: str, bucket: str) -> Present | None:
         """The bucket is there with its settings: what it holds already. None where it cannot be had."""
@@ -162,7 +180,6 @@ class Mover:
 
     def _plan(self, name: str, bucket: str, entry: Entry, present: Present) -> None:
         tally, there = self.tally, present.of(entry.key)
-        tally.add(found=1, found_bytes=entry.size)
         moved = self._journal.find(bucket, entry.key) if self._journal.resumed else None
         step = decide(entry, moved, there, overwrite=self._wanted.overwrite)
         match step.what:
@@ -207,7 +224,7 @@ class Mover:
                     step = self._look_again(task)
                 etag = self._versions(task, step)
             except Taken:
-                return self._keep(task.bucket, entry)
+                return self._taken(task)
             except (ChangedUnderWay, RemoteError, CannotMove, OSError) as error:
                 if not _may_pass(error) or attempt + 1 == TRIES or self._stopped.is_set():
                     return self._fail(task.bucket, entry, str(error) or type(error).__name__)
@@ -216,6 +233,15 @@ class Mover:
                 if step.what == "move":
                     return self.tally.add(moved=1, moved_bytes=entry.size)
                 return self.tally.add(there=1, there_bytes=entry.size)
+
+    def _taken(self, task: Task) -> None:
+        """Somebody was faster, or the source lists keys in an order of its own: what stands there may be just this."""
+        with contextlib.suppress(Taken, RemoteError):
+            if self._look_again(task).what == "there":
+                newest = task.entry.versions[-1]
+                self._journal.done(task.bucket, task.entry.key, Moved(task.entry.stamp, newest.etag), task.entry.size)
+                return self.tally.add(there=1, there_bytes=task.entry.size)
+        self._keep(task.bucket, task.entry)
 
     def _look_again(self, task: Task) -> Step:
         """An answer that was lost may have been a yes: what stands there now decides anew."""

@@ -26,6 +26,9 @@ def report_lines(tally: Tally, *, dry_run: bool) -> Iterator[str]:
     yield from _list(counts.failed, "could not be moved", tally.failures)
     yield from _list(counts.unproven, "are moved, but their ETag proves nothing", tally.unproven)
     yield from _list(len(tally.settings_left), "settings are not moved", tally.settings_left)
+    if dry_run:
+        yield "Nothing was written: this was a dry run."
+        return
     yield "Complete." if tally.is_whole else "Not complete: run the same command again, it goes on where it was."
 
 

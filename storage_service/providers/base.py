@@ -4,7 +4,19 @@ from abc import ABC, abstractmethod
 
 
 class StorageInterface(ABC):
-    """Files by path. Paths are relative, with slashes; `photos/avatar.jpg`."""
+    """Files by path. Paths are relative, with slashes; `photos/avatar.jpg`.
+
+    >>> storage = get_storage()
+    >>> storage.ensure_directories("photos")
+    >>> storage.save_file(b"picture", "photos/avatar.jpg", "image/jpeg")
+    '/static/uploads/photos/avatar.jpg'
+    >>> storage.file_exists("photos/avatar.jpg"), storage.get_file("photos/avatar.jpg")
+    (True, b'picture')
+    >>> storage.list_files("photos/")
+    ['photos/avatar.jpg']
+    >>> storage.delete_file("photos/avatar.jpg"), storage.delete_file("photos/avatar.jpg")
+    (True, False)
+    """
 
     @abstractmethod
     def ensure_directories(self, *paths: str) -> None:

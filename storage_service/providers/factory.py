@@ -15,7 +15,16 @@ FILESYSTEM_TYPES = frozenset({"filesystem", "local"})
 
 
 def get_storage() -> StorageInterface:
-    """A storage as the environment says. Raises: ConfigurationError, naming what is missing."""
+    """A storage as the environment says. Raises: ConfigurationError, naming what is missing.
+
+    >>> os.environ.update(STORAGE_TYPE="filesystem", UPLOAD_DIR="media")
+    >>> type(get_storage()).__name__
+    'FilesystemStorage'
+    >>> os.environ.update(STORAGE_TYPE="s3")
+    >>> get_storage()
+    Traceback (most recent call last):
+    storage_service.providers.errors.ConfigurationError: STORAGE_TYPE=s3 needs S3_ACCESS_KEY, S3_SECRET_KEY, S3_BUCKET
+    """
     storage_type = os.getenv("STORAGE_TYPE", "filesystem").lower()
     if storage_type in S3_TYPES:
         return _create_s3_storage()

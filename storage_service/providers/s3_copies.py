@@ -19,6 +19,7 @@ HEADERS = {
     "cache_control": "CacheControl",
     "content_disposition": "ContentDisposition",
     "content_encoding": "ContentEncoding",
+    "content_language": "ContentLanguage",
 }
 
 

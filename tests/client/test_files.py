@@ -75,9 +75,34 @@ async def test_put_takes_an_async_iterator_where_there_is_a_loop(service: Transp
         plain.bucket("async-source").put("b", chunks())
 
 
-async def test_put_refuses_a_str(bucket: Any) -> None:
+async def test_put_refuses_a_str_a_text_file_and_an_option_there_is_none_of(bucket: Any) -> None:
     with pytest.raises(TypeError, match="give bytes, a Path"):
         await bucket.put("a", "a text or a path")
+    with pytest.raises(TypeError, match="binary mode"):
+        await bucket.put("a", io.StringIO("text"))
+    with pytest.raises(TypeError, match="'contenttype'"):
+        await bucket.put("a", b"", contenttype="text/plain")
+    assert await all_of(bucket.list()) == []
+
+
+async def test_empty_names_are_refused_before_anything_is_asked(client: Any, bucket: Any, line: Faulty) -> None:
+    line.asked.clear()
+    for call in (bucket.delete, bucket.head, bucket.get, client.buckets.delete, client.buckets.get):
+        with pytest.raises(InvalidRequest, match="is empty"):
+            await call("")
+    with pytest.raises(InvalidRequest, match="is empty"):
+        await bucket.put("", b"")
+    assert line.asked == []
+
+
+async def test_values_say_what_they_are(service: Transport) -> None:
+    async with AsyncClient(URL, api_key=SERVICE_KEY, transport=service) as client:
+        await client.buckets.create("said")
+        bucket = client.bucket("said")
+        await bucket.put("a.txt", b"12")
+        assert (repr(client), repr(bucket)) == (f"<AsyncClient of {URL}>", f"<bucket 'said' at {URL}>")
+        async with await bucket.get("a.txt") as found:
+            assert repr(found) == "<object at /files/download/said/a.txt, 2 bytes of text/plain>"
 
 
 async def test_file_is_sent_from_where_it_stands(bucket: Any) -> None:

@@ -159,6 +159,17 @@ async def test_file_that_changed_since_begins_anew(bucket: Any, line: Faulty, pi
     assert await content(bucket, "a") == b"x" * 300_000
 
 
+async def test_upload_of_which_something_else_is_said_begins_anew(bucket: Any, line: Faulty, picture: Path) -> None:
+    kept: dict[str, str] = {}
+    line.faults = [passing, passing, *[lost_request] * 20]
+    with pytest.raises(ConnectionFailed):
+        await bucket.put("a", picture, resumable=True, resume=kept, metadata={"n": 1})
+    line.faults = []
+    info = await bucket.put("a", picture, resumable=True, resume=kept, metadata={"n": 2})
+    assert (info.metadata, await content(bucket, "a")) == ({"n": 2}, picture.read_bytes())
+    assert len(kept) == 1  # of the first, which expires
+
+
 async def test_upload_that_is_gone_begins_anew(bucket: Any, picture: Path) -> None:
     mark = tus.fingerprint("http://storage.test", bucket.name, "a", PathSource(picture))
     kept = {mark: f"{tus.PATH}/01a1fda4-b982-7934-863a-ae487fa9ecf7"}

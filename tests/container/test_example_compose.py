@@ -27,7 +27,8 @@ def compose(request: pytest.FixtureRequest) -> Path:
 
 
 def test_there_are_examples() -> None:
-    assert {path.parent.name for path in FILES} == {"django_uploads", "fastapi_uploads", "upload_page"}
+    names = {"django_uploads", "document_backend", "fastapi_uploads", "fastopp_demo", "upload_page"}
+    assert {path.parent.name for path in FILES} == names
 
 
 def test_service_accepts_its_settings(compose: Path) -> None:

@@ -15,7 +15,10 @@ Fault = Callable[["Handler", bytes, int], bool]
 
 
 class BadServer(ThreadingHTTPServer):
-    """One bucket, `old`. `objects` by key; `faults` by key, `every` for the others; `headers` of all objects."""
+    """One bucket, `old`. `objects` by key; `faults` by key, `every` for the others; `headers` of all objects.
+
+    `backwards`: each page lists its keys from the last to the first.
+    """
 
     daemon_threads = True
     request_queue_size = 256
@@ -27,6 +30,7 @@ class BadServer(ThreadingHTTPServer):
         self.asked: Counter[str] = Counter()
         self.every: Fault = lambda *_: False
         self.headers: dict[str, str] = {}
+        self.backwards = False
 
     @property
     def url(self) -> str:
@@ -70,7 +74,7 @@ class Handler(BaseHTTPRequestHandler):
         found = [pair for pair in sorted(self.server.objects.items()) if pair[0] > after]
         rows = "".join(
             f"<Contents><Key>{quote(key)}</Key><Size>{len(body)}</Size><ETag>{md5(body)}</ETag></Contents>"
-            for key, body in found[:most]
+            for key, body in (reversed(found[:most]) if self.server.backwards else found[:most])
         )
         cut = str(len(found) > most).lower()
         token = f"<NextContinuationToken>{found[most - 1][0]}</NextContinuationToken>" if len(found) > most else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -124,6 +125,18 @@ def test_an_object_that_changes_while_it_is_read_is_one_of_the_two(
     tally = move(source(server), buckets=("old",), renamed=bucket)
     assert tally.is_whole, tally.record()
     assert keys_in(target, bucket) == {"k": after}
+
+
+def test_a_list_out_of_order_takes_nothing_for_another_object(
+    server: BadServer, target: Any, bucket: str, move: Move, tmp_path: Path
+) -> None:
+    server.objects, server.backwards = {f"{number:03}": b"%d" % number for number in range(30)}, True
+    assert move(source(server), buckets=("old",), renamed=bucket).counts.moved == 30
+    (tmp_path / "state").unlink()
+    server.objects["007"] = b"changed"
+    again = move(source(server), buckets=("old",), renamed=bucket)
+    assert (again.counts.moved, again.counts.there, [left.key for left in again.kept]) == (0, 29, ["007"])
+    assert keys_in(target, bucket)["007"] == b"7"
 
 
 def test_an_object_that_goes_before_it_is_read_is_told(server: BadServer, target: Any, bucket: str, move: Move) -> None:

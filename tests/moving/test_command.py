@@ -15,6 +15,7 @@ import pytest
 
 from tests.moving.conftest import ROOT_KEYS
 from tests.support.service import SERVICE_KEY, Service
+from tests.support.terminal import at_a_terminal
 
 pytestmark = [pytest.mark.ci, pytest.mark.timeout(600)]
 
@@ -47,6 +48,18 @@ def test_a_report_says_what_came_and_what_stayed(service: Service, tmp_path: Pat
     assert json.loads(again.stdout)["there"] == 1
 
 
+def test_a_terminal_sees_objects_bytes_rate_and_time_left(service: Service, tmp_path: Path) -> None:
+    files = tmp_path / "files"
+    files.mkdir()
+    for number in range(3):
+        (files / str(number)).write_bytes(bytes(1 << 20))
+    words = command(service, "import", str(files), "--to", "on-a-terminal", TERM="xterm", COLUMNS="120")
+    seen = at_a_terminal(**words, cwd=tmp_path)
+    for text in ("3 of 3 objects", "3.0 MiB of 3.0 MiB, ", "iB/s", "0:00:00"):
+        assert text in seen.shown
+    assert (seen.code, seen.printed.splitlines()[0]) == (0, "3 objects moved (3 versions, 3.0 MiB)")
+
+
 REFUSED = [
     pytest.param(["import", "nowhere"], "neither a URL nor a directory", {}, id="no source"),
     pytest.param(["import", "http://127.0.0.1:9"], "the source: 127.0.0.1:9", {}, id="nobody answers"),
@@ -57,6 +70,7 @@ REFUSED = [
         {"S3_ROOT_SECRET_KEY": "another-secret"},
         id="a wrong key of ours",
     ),
+    pytest.param(["import", ".", "--kind", "minio"], "no drive of MinIO's", {}, id="a drive that is none"),
     pytest.param(["origin", "show", "by-nobody"], "not found", {}, id="no bucket"),
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -64,6 +65,26 @@ def test_a_directory_moves_with_types_and_leaves_links_behind(tmp_path: Path, ta
     assert not tally.counts.unproven
     again = move(source)
     assert (again.counts.moved, again.counts.there, again.counts.failed) == (0, 4, 2)
+
+
+@pytest.mark.ci
+def test_a_directory_that_cannot_be_read_is_told_and_the_others_come(
+    tmp_path: Path, target: Any, move: Move, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, scandir = tmp_path / "files", os.scandir
+    write(root, a=b"1", locked__b=b"2", z__c=b"3")
+
+    def refusing(path: str) -> Any:
+        if path.endswith("/locked"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return scandir(path)
+
+    monkeypatch.setattr("storage_service.moving.sources.directory.os.scandir", refusing)
+    tally = move(DirectorySource(root, "locked-directory"))
+    assert [tuple(left) for left in tally.failures] == [
+        ("locked-directory", "locked/", "it cannot be read: Permission denied")
+    ]
+    assert [one["Key"] for one in target.list_objects_v2(Bucket="locked-directory")["Contents"]] == ["a", "z/c"]
 
 
 @pytest.mark.ci

@@ -17,6 +17,11 @@ from tests.moving.conftest import Move
 from tests.moving.minio_drive import Put, etag_of, new_bucket, new_drive, write_object
 
 LARGE = os.urandom((2 << 20) + 77)
+BARRIERS = (
+    ("packed", "X-Minio-Internal-compression"),
+    ("sealed", "X-Minio-Internal-Server-Side-Encryption-Iv"),
+    ("tiered", "X-Minio-Internal-transition-status"),
+)
 
 
 @pytest.fixture
@@ -64,15 +69,31 @@ def test_keys_come_in_byte_order_and_with_their_slash(drive: Path) -> None:
 
 def test_what_only_minio_can_undo_is_refused_with_the_reason(drive: Path) -> None:
     new_bucket(drive, "photos")
-    for name, field in (
-        ("packed", "X-Minio-Internal-compression"),
-        ("sealed", "X-Minio-Internal-Server-Side-Encryption-Iv"),
-    ):
+    for name, field in BARRIERS:
         write_object(drive / "photos", name, [Put(b"x", system={field: b"klauspost"})])
     source = MinioSource(drive)
     for entry in source.entries("photos", ""):
+        assert "let MinIO run" in entry.fault
         with pytest.raises(CannotMove, match="let MinIO run"):
             source.open("photos", entry.versions[0])
+
+
+@pytest.mark.ci
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_a_dry_run_tells_what_will_stay_and_no_history_comes_in_part(
+    drive: Path, target: Any, move: Move, dry_run: bool
+) -> None:
+    bucket = f"barriers-{dry_run}".lower()
+    new_bucket(drive, bucket)
+    write_object(drive / bucket, "good", [Put(b"1"), Put(b"2")])
+    for name, field in BARRIERS:
+        write_object(drive / bucket, name, [Put(b"old"), Put(b"x", system={field: b"klauspost"}), Put(b"new")])
+    tally = move(MinioSource(drive, versions=True), versions=True, dry_run=dry_run)
+    assert [left.key for left in tally.failures] == [name for name, _ in BARRIERS]
+    assert [left for left in tally.failures if "let MinIO run" not in left.reason] == []
+    assert (tally.counts.found, tally.counts.moved, tally.counts.failed) == (4, 1, 3)
+    if not dry_run:
+        assert {one["Key"] for one in target.list_object_versions(Bucket=bucket)["Versions"]} == {"good"}
 
 
 def test_a_damaged_object_is_told_and_the_others_are_read(drive: Path) -> None:
@@ -105,6 +126,47 @@ def test_one_of_several_drives_is_refused(drive: Path, sets: list[list[str]]) ->
         MinioSource(drive)
 
 
+def flip(path: Path, at: int) -> None:
+    """One bit of a body; the same again puts it right."""
+    data = bytearray(path.read_bytes())
+    data[at] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.ci
+def test_a_flipped_bit_or_a_lost_end_is_told_and_never_arrives(drive: Path, target: Any, move: Move) -> None:
+    """The hash before each block is not computed: ETags are, of each part where there are several."""
+    new_bucket(drive, "flipped")
+    root, small = drive / "flipped", b"hello, world"
+    parts = Put(parts=[os.urandom(5 << 20), os.urandom(5 << 20), b"tail"])
+    for key in ("good", "inline"):
+        write_object(root, key, [Put(small)])
+    write_object(root, "single", [Put(LARGE)])
+    for key in ("first-part", "last-part", "cut-short"):
+        write_object(root, key, [parts])
+    inline = root / "inline" / "xl.meta"
+    (single,) = (root / "single").glob("*/part.1")
+    (first,) = (root / "first-part").glob("*/part.1")
+    (last,) = (root / "last-part").glob("*/part.3")
+    (cut,) = (root / "cut-short").glob("*/part.2")
+    wounds = [(inline, inline.read_bytes().index(small) + 3), (single, -1), (first, 1 << 20), (last, -1)]
+    whole = cut.read_bytes()
+    for path, at in wounds:
+        flip(path, at)
+    cut.write_bytes(whole[:-1000])
+    tally = move(MinioSource(drive))
+    assert {left.key for left in tally.failures} == {"inline", "single", "first-part", "last-part", "cut-short"}
+    assert [left for left in tally.failures if "ETag" not in left.reason and left.key != "cut-short"] == []
+    assert [one["Key"] for one in target.list_objects_v2(Bucket="flipped")["Contents"]] == ["good"]
+    assert target.list_multipart_uploads(Bucket="flipped").get("Uploads", []) == []
+    for path, at in wounds:
+        flip(path, at)
+    cut.write_bytes(whole)
+    again = move(MinioSource(drive))
+    assert (again.counts.moved, again.counts.there, again.is_whole) == (5, 1, True)
+    assert target.head_object(Bucket="flipped", Key="last-part")["ETag"].strip('"') == etag_of(parts)
+
+
 @pytest.mark.ci
 def test_a_drive_moves_with_versions_parts_and_settings(drive: Path, target: Any, move: Move) -> None:
     versioned = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
@@ -120,6 +182,9 @@ def test_a_drive_moves_with_versions_parts_and_settings(drive: Path, target: Any
         PolicyConfigJSON=policy,
         TaggingConfigXML=tags,
         QuotaConfigJSON=b'{"quota":1000000000,"quotatype":"hard"}',
+        EncryptionConfigXML=b"<ServerSideEncryptionConfiguration><Rule/></ServerSideEncryptionConfiguration>",
+        ReplicationConfigXML=b"",
+        NotificationConfigXML=b"<NotificationConfiguration><QueueConfiguration/></NotificationConfiguration>",
     )
     headers = {"content-type": "image/png", "cache-control": "max-age=1", "X-Amz-Meta-Who": "é", "X-Amz-Tagging": "a=b"}
     parts = Put(parts=[os.urandom(5 << 20), b"tail"], headers=headers)
@@ -129,6 +194,10 @@ def test_a_drive_moves_with_versions_parts_and_settings(drive: Path, target: Any
     write_object(root, "wrong", [Put(b"right", headers={"etag": "0" * 32})])
     tally = move(MinioSource(drive, versions=True), versions=True)
     assert [(left.key, "ETag" in left.reason) for left in tally.failures] == [("wrong", True)], tally.record()
+    assert [left.reason for left in tally.settings_left] == [
+        "encryption: this service has none",
+        "notification: this service has none",
+    ]
     found = target.get_object(Bucket="minio-drive", Key="parts")
     assert found["ETag"].strip('"') == etag_of(parts)
     assert found["Body"].read() == b"".join(parts.parts)

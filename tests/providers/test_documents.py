@@ -206,3 +206,24 @@ def test_settings_name_a_second_storage_and_older_keys(
     assert service.retrieve_encrypted_document(path)["content"] == b"1"
     old = DocumentStorageService(service.provider, cipher).store_encrypted_document(b"2", 2, "b.txt")
     assert service.retrieve_encrypted_document(old)["content"] == b"2"
+
+
+def test_every_operation_is_one_line_of_the_log_without_content_or_link(
+    local: LocalStorageProvider, s3: S3StorageProvider, cipher: DocumentCipher, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", module.__name__)
+    for provider in (local, s3):
+        service = DocumentStorageService(provider, cipher)
+        path = service.store_encrypted_document(b"of nobody's business", 7, "a.txt")
+        service.retrieve_encrypted_document(path)
+        url = service.get_download_url(path)
+        assert [service.document_exists(path), service.delete_document(path), service.delete_document(path)] == [
+            True,
+            True,
+            False,
+        ]
+        lines = [record.message for record in caplog.records if record.name == module.__name__]
+        assert len(lines) == 6
+        assert [line for line in lines if path not in line] == []
+        assert "business" not in caplog.text and (url is None or url not in caplog.text)
+        caplog.clear()

@@ -1,6 +1,8 @@
 """`get_storage()` and its storages: one contract for the directory and for every S3 server."""
 
+import doctest
 import inspect
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -199,3 +201,14 @@ def test_missing_settings_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STORAGE_TYPE", "floppy")
     with pytest.raises(ConfigurationError, match="floppy"):
         get_storage()
+
+
+@pytest.mark.parametrize("described", [StorageInterface, get_storage])
+def test_examples_of_docstrings_run(described: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("STORAGE_TYPE", "UPLOAD_DIR", "S3_ACCESS_KEY", "S3_SECRET_KEY", "S3_BUCKET"):
+        monkeypatch.setenv(name, "")  # an example sets them: they are put back afterwards
+        monkeypatch.delenv(name)
+    (example,) = doctest.DocTestFinder(recurse=False).find(described, globs={"get_storage": get_storage, "os": os})
+    found = doctest.DocTestRunner().run(example)
+    assert (found.failed, found.attempted > 3) == (0, True)

@@ -53,11 +53,13 @@ def own_server(logs: Path) -> Iterator[S3Endpoint]:
 @contextmanager
 def versitygw_server(logs: Path) -> Iterator[S3Endpoint]:
     """A server of another kind, in Go, on a directory; it checks signatures."""
-    port, data = _free_port(), logs / "versitygw"
+    port, data, versions = _free_port(), logs / "versitygw", logs / "versions"
     data.mkdir()
+    versions.mkdir()
     endpoint = S3Endpoint(f"http://127.0.0.1:{port}", "gateway-access-key", "gateway-secret-key")
     keys = {"ROOT_ACCESS_KEY": endpoint.access_key, "ROOT_SECRET_KEY": endpoint.secret_key}
-    command = [require_tool("versitygw"), "--port", f"127.0.0.1:{port}", "posix", str(data)]
+    command = [require_tool("versitygw"), "--port", f"127.0.0.1:{port}", "posix"]
+    command += ["--versioning-dir", str(versions), str(data)]
     with _running(command, logs / "versitygw.log", port, keys):
         yield endpoint
 

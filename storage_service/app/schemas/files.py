@@ -64,6 +64,7 @@ def file_record(version: Version, bucket: Bucket, names: PublicNames) -> dict[st
         "cache_control": doc.get("cache_control"),
         "content_disposition": doc.get("content_disposition"),
         "content_encoding": doc.get("content_encoding"),
+        "content_language": doc.get("content_language"),
     }
 
 
@@ -109,6 +110,7 @@ class FileOut(BaseModel):
     cache_control: str | None
     content_disposition: str | None
     content_encoding: str | None
+    content_language: str | None
 
 
 class UploadOut(FileOut):

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 MANIFEST, SETTINGS = "manifest.jsonl", "bucket.json"
 OBJECTS, ODD = "objects", "odd"  # keys as paths; keys that cannot be, by their digest
-SAID = ("content_type", "metadata", "tags", "cache_control", "content_disposition", "content_encoding")
-HEADERS = ("cache_control", "content_disposition", "content_encoding")
+HEADERS = ("cache_control", "content_disposition", "content_encoding", "content_language")
+SAID = ("content_type", "metadata", "tags", *HEADERS)
 
 
 def manifest_line(info: FileInfo, path: str) -> str:

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from storage_service.cli.places import Stored
 from storage_service.cli.transfer.local import LocalFile, file_below, remove
+from storage_service.cli.transfer.said import NOTHING, Said
 from storage_service.cli.transfer.stored import StoredFile, alike, holds
 from storage_service.cli.transfer.unfinished import Unfinished, default_place
 from storage_service.client import Client
 from storage_service.client.source import Progress
+from storage_service.client.wire import PutOptions
 
 PARALLEL_BYTES = 16 * 1024 * 1024  # from here on parts in parallel are worth their requests
 
@@ -31,12 +33,13 @@ class Step:
 class Options:
     """`size_only`: equal sizes are enough. `move`: what has arrived is deleted where it was.
 
-    `pinned`: what was replaced since it was listed is a failure.
+    `pinned`: what was replaced since it was listed is a failure. `said`: of every object that is made.
     """
 
     size_only: bool = False
     move: bool = False
     pinned: bool = False
+    said: Said = NOTHING
 
 
 def upload(client: Client, file: LocalFile, target: Stored, there: StoredFile | None, options: Options) -> Step:
@@ -45,7 +48,8 @@ def upload(client: Client, file: LocalFile, target: Stored, there: StoredFile | 
 
     def work(progress: Progress) -> None:
         unfinished = Unfinished(default_place())
-        client.bucket(target.bucket).put(target.key, file.file, upsert=True, progress=progress, resume=unfinished)
+        how: PutOptions = {**options.said.options(), "upsert": True, "progress": progress, "resume": unfinished}
+        client.bucket(target.bucket).put(target.key, file.file, **how)
 
     def away() -> None:
         if _stamp(file.file) != before:
@@ -53,13 +57,13 @@ def upload(client: Client, file: LocalFile, target: Stored, there: StoredFile | 
         remove(file.file.parents[file.path.count("/")], file.file)
 
     compare = None if there is None else lambda: options.size_only or holds(file.file, there)
-    same_size = there is not None and there.size == file.size
+    like_it = there is not None and there.size == file.size and options.said.is_true_of(there.record)
     return Step(
         os.fspath(file.file),
         str(target),
         file.size,
         work,
-        compare if same_size else None,
+        compare if like_it else None,
         away if options.move else None,
     )
 
@@ -104,16 +108,22 @@ def fetch(client: Client, file: StoredFile, target: Path, progress: Progress) ->
 
 
 def copy(client: Client, file: StoredFile, target: Stored, there: StoredFile | None, options: Options) -> Step:
-    """An object to another key, by the service."""
+    """An object to another key, by the service. What is said of the copy follows it."""
     bucket = client.bucket(file.bucket)
-    carry = bucket.move if options.move else bucket.copy
+    said = options.said.given()
 
     def work(progress: Progress) -> None:
-        carry(file.key, target.key, to_bucket=target.bucket, overwrite=True)
+        if options.move:
+            bucket.move(file.key, target.key, to_bucket=target.bucket, overwrite=True)
+        else:
+            made = bucket.copy(file.key, target.key, to_bucket=target.bucket, overwrite=True)
+            if said:
+                client.bucket(target.bucket).update(target.key, replace=True, if_match=made.etag, **said)
         progress(file.size, file.size)
 
     same = there is not None and there.size == file.size and (options.size_only or alike(file, there))
-    there_already = (lambda: True) if same and not options.move else None
+    kept = same and not options.move and there is not None and options.said.is_true_of(there.record)
+    there_already = (lambda: True) if kept else None
     return Step(f"{file.bucket}/{file.key}", str(target), file.size, work, there_already)
 
 

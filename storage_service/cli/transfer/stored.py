@@ -2,9 +2,10 @@
 
 import hashlib
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from storage_service.client import Client, FileInfo
 from storage_service.client.digests import Algorithm, Digest
@@ -15,7 +16,10 @@ MD5 = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """`path` is relative to the prefix that was listed. Digests are None where the service knows none."""
+    """`path` is relative to the prefix that was listed. Digests are None where the service knows none.
+
+    `record` is all the service said of it.
+    """
 
     path: str
     size: int
@@ -25,11 +29,12 @@ class StoredFile:
     sha256: str | None
     crc64nvme: str | None
     at_seconds: float
+    record: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(cls, info: FileInfo, path: str) -> "StoredFile":
         at = info.updated_at.timestamp()
-        return cls(path, info.size, info.bucket, info.key, info.etag, info.sha256, info.crc64nvme, at)
+        return cls(path, info.size, info.bucket, info.key, info.etag, info.sha256, info.crc64nvme, at, info.record)
 
 
 def stored_files(client: Client, bucket: str, prefix: str) -> Iterator[StoredFile]:

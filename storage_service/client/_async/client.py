@@ -39,6 +39,9 @@ class AsyncClient:
         self._connection = AsyncConnection(url, AsyncHow(token or api_key, retries, timeout, transport))
         self.buckets = AsyncBuckets(self._connection)
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self._connection.url}>"
+
     def bucket(self, name: str) -> AsyncBucket:
         """A bucket by name or id; nothing is asked of the service."""
         return AsyncBucket(self._connection, name)

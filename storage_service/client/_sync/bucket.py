@@ -32,6 +32,9 @@ class Bucket:
         self._connection = connection
         self.name = name
 
+    def __repr__(self) -> str:
+        return f"<bucket {self.name!r} at {self._connection.url}>"
+
     # ------------------------------------------------------------------------------ writing
     def put(self, key: str, data: Data, **options: Unpack[PutOptions]) -> FileInfo:
         """Store bytes, a `Path`, an open binary file or an iterator under a new key; `upsert=True` may replace.

@@ -39,6 +39,9 @@ class Client:
         self._connection = Connection(url, How(token or api_key, retries, timeout, transport))
         self.buckets = Buckets(self._connection)
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self._connection.url}>"
+
     def bucket(self, name: str) -> Bucket:
         """A bucket by name or id; nothing is asked of the service."""
         return Bucket(self._connection, name)

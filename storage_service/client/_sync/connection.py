@@ -63,7 +63,7 @@ class Connection:
                     if isinstance(error, ClientError):
                         raise
                     what = str(error) or type(error).__name__
-                    raise ConnectionFailed(f"{call.method} {call.path}: {what}") from error
+                    raise ConnectionFailed(f"{call.method} {self.url}{call.path}: {what}") from error
                 io.pause(pause_seconds(attempt, error))
             attempt += 1
 

@@ -40,6 +40,9 @@ class Object:
         self.headers = headers
         self._first = _first_byte(response)
 
+    def __repr__(self) -> str:
+        return f"<object at {self._call.path}, {self.size} bytes of {self.content_type}>"
+
     def read(self) -> bytes:
         """All of it. Raises: ChecksumMismatch, ConnectionFailed."""
         return b"".join([chunk for chunk in self.iter_bytes()])

@@ -24,7 +24,7 @@ class Resumable:
 
     def send(self, source: Source) -> FileInfo:
         """Raises: Conflict, PreconditionFailed, ChecksumMismatch, ConnectionFailed and what else the service says."""
-        mark = tus.fingerprint(self._connection.url, self._bucket, self._key, source)
+        mark = tus.fingerprint(self._connection.url, self._bucket, self._key, source, self._options)
         path, found = self._begin(mark, source)
         resumed = found.offset > 0
         try:

@@ -11,6 +11,7 @@ from storage_service.moving.model import BucketSettings, CannotMove, ChangedUnde
 
 PIECE_BYTES = 1 << 20
 OPAQUE = "application/octet-stream"
+LINK, SPECIAL = "it is a link", "it is no plain file"  # why it stays behind
 
 
 class FileOpened:
@@ -23,7 +24,7 @@ class FileOpened:
         self._seen = os.fstat(self._fd)
         if not stat.S_ISREG(self._seen.st_mode):
             self.close()
-            raise CannotMove("it is no plain file")
+            raise CannotMove(SPECIAL)
         self.size = self._seen.st_size
         self.etag = ""
         self.layouts: Sequence[Sequence[int]] = ()
@@ -75,7 +76,7 @@ def opened_file(root: str, key: str) -> FileOpened:
         raise CannotMove("it was deleted before it was read") from None
     except OSError as error:
         if error.errno == errno.ELOOP:
-            raise CannotMove("it is a link") from None
+            raise CannotMove(LINK) from None
         raise CannotMove(f"it cannot be read: {error.strerror}") from None
 
 
@@ -86,14 +87,34 @@ def files_below(root: str, prefix: str = "", skipped: frozenset[str] = frozenset
         key, path = waiting.pop()
         if not key.endswith("/") and key:
             found = os.lstat(path)
-            yield entry_of([Version(key, found.st_size)], f"{found.st_size}:{found.st_mtime_ns}")
+            yield entry_of([Version(key, found.st_size, fault=_fault(found))], f"{found.st_size}:{found.st_mtime_ns}")
             continue
-        with os.scandir(path) as entries:
-            below = [(key + entry.name + ("/" if entry.is_dir(follow_symlinks=False) else ""), entry.path)
-                     for entry in entries if key or entry.name not in skipped]  # fmt: skip
+        try:
+            below = _below(key, path, skipped)
+        except OSError as error:
+            if not key:
+                raise
+            yield entry_of([Version(key, 0, fault=f"it cannot be read: {error.strerror}")])
+            continue
         # A directory's slash takes part in the order: `a-b` stands before `a/c`.
         below.sort(key=lambda one: one[0].encode(errors="surrogateescape"), reverse=True)
         waiting += [one for one in below if _may_hold(one[0], prefix)]
+
+
+def _fault(found: os.stat_result) -> str:
+    if stat.S_ISLNK(found.st_mode):
+        return LINK
+    return "" if stat.S_ISREG(found.st_mode) else SPECIAL
+
+
+def _below(key: str, path: str, skipped: frozenset[str]) -> list[tuple[str, str]]:
+    """Keys of what a directory holds, those of directories with a slash, and their paths. Raises: OSError."""
+    with os.scandir(path) as entries:
+        return [
+            (key + entry.name + ("/" if entry.is_dir(follow_symlinks=False) else ""), entry.path)
+            for entry in entries
+            if key or entry.name not in skipped
+        ]
 
 
 def _may_hold(key: str, prefix: str) -> bool:

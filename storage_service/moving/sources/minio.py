@@ -44,7 +44,12 @@ DOCUMENTS = {
     "tagging": "TaggingConfigXML",
     "cors": "CorsConfigXML",
 }
-LEFT = {"encryption": "EncryptionConfigXML", "replication": "ReplicationConfigXML"}
+# What stays behind, by what stands in its document when it is in use.
+LEFT = {
+    "encryption": ("EncryptionConfigXML", b"Rule"),
+    "replication": ("ReplicationConfigXML", b"Rule"),
+    "notification": ("NotificationConfigXML", b"Queue"),
+}
 
 
 class MinioOpened:
@@ -128,10 +133,12 @@ class MinioSource:
         try:
             known = read_meta(folder)
         except (Damaged, OSError) as error:
-            return entry_of([Version(key, 0, place=folder)], f"damaged: {error}")
+            return entry_of([Version(key, 0, place=folder, fault=str(error))], f"damaged: {error}")
         if not self._versions:
             known = [version for version in known[-1:] if not version.is_marker]
-        found = [Version(key, one.size, one.etag, one.version_id, one.is_marker, folder) for one in known]
+        found = [
+            Version(key, one.size, one.etag, one.version_id, one.is_marker, folder, one.barrier or "") for one in known
+        ]
         return entry_of(found, f"{len(known)}:{known[-1].modified_ns}") if found else None
 
     def open(self, bucket: str, version: Version) -> MinioOpened:
@@ -160,7 +167,9 @@ class MinioSource:
             found.left.append(f"all settings: {error}")
             return found
         found.documents = {name: record[field] for name, field in DOCUMENTS.items() if record.get(field)}
-        found.left = [f"{name}: {HAS_NONE}" for name, field in LEFT.items() if record.get(field)]
+        found.left = [
+            f"{name}: {HAS_NONE}" for name, (field, used) in LEFT.items() if used in (record.get(field) or b"")
+        ]
         _read_special(record, found)
         return found
 

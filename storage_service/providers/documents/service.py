@@ -109,11 +109,15 @@ class DocumentStorageService:
 
     def document_exists(self, storage_path: str) -> bool:
         """Raises: ProviderUnavailable, ProviderError."""
-        return self.provider.file_exists(storage_path)
+        found = self.provider.file_exists(storage_path)
+        log.info("looked for document at %s: %s", storage_path, "there" if found else "not there")
+        return found
 
     def get_download_url(self, storage_path: str, expires_seconds: int = DAY_SECONDS) -> str | None:
         """A link to the encrypted document, for whoever has the key; None where the storage gives no links."""
-        return self.provider.get_presigned_url(storage_path, expires_seconds)
+        url = self.provider.get_presigned_url(storage_path, expires_seconds)
+        log.info("%s link to document at %s, for %s s", "gave a" if url else "no", storage_path, expires_seconds)
+        return url
 
     def sealed(self, content: bytes | BinaryIO, about: About) -> bytes | Iterator[bytes]:
         """The encrypted document as it is stored anywhere: whole, or in chunks where it is large."""

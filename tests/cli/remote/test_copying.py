@@ -1,12 +1,10 @@
 """`cp`, `mv`, `sync`: what lies on disk and what the API tells afterwards."""
 
-import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -18,6 +16,7 @@ from storage_service.cli.transfer.unfinished import Unfinished
 from storage_service.client import tus
 from tests.cli.remote.conftest import Storage, tree
 from tests.support.service import REPOSITORY, SERVICE_KEY, Service
+from tests.support.terminal import at_a_terminal
 
 FILES = {"a.txt": b"1", "d/b.txt": b"22", "d/e/c.bin": bytes(range(256)) * 100}
 
@@ -234,23 +233,10 @@ def test_terminal_sees_how_far_it_is(storage: Storage, service: Service) -> None
     storage.files(large=os.urandom(3_000_000))
     known = {"PYTHONPATH": str(REPOSITORY), "TERM": "xterm", "COLUMNS": "100"}
     command = [sys.executable, "-m", "storage_service.cli.main", "cp", "./large", f"{storage.bucket}/"]
-    master, slave = os.openpty()
-    with subprocess.Popen(command, env={**os.environ, **known}, stdout=subprocess.PIPE, stderr=slave) as process:
-        os.close(slave)
-        shown = "".join(read_all(master))
-        assert process.stdout is not None
-        printed = process.stdout.read()
-    os.close(master)
-    assert "2.9/2.9 MiB" in shown
-    assert "/s" in shown
-    assert (process.returncode, printed) == (0, b"1 copied, 2.9 MiB\n")
-
-
-def read_all(terminal: int) -> Iterator[str]:
-    """Until whoever writes to it has ended: then Linux says EIO."""
-    with contextlib.suppress(OSError):
-        while chunk := os.read(terminal, 10_000):
-            yield chunk.decode(errors="replace")
+    seen = at_a_terminal(args=command, env={**os.environ, **known}, text=True)
+    assert "2.9/2.9 MiB" in seen.shown
+    assert "/s" in seen.shown
+    assert (seen.code, seen.printed) == (0, "1 copied, 2.9 MiB\n")
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from storage_service.client import Client
+from storage_service.client.wire import PutOptions
 from tests.cli.remote.conftest import Storage, tree
 from tests.support.service import Service
 
@@ -20,7 +21,9 @@ def lines(root: Path) -> dict[str, dict[str, Any]]:
 
 def fill(storage: Storage) -> None:
     storage.fill(**{"a": b"1", "a/b": b"22", "../odd": b"333"})
-    storage.store.put("doc.txt", b"text", metadata=METADATA, tags={"kind": "note"}, cache_control="max-age=60")
+    said: PutOptions = {"metadata": METADATA, "tags": {"kind": "note"}, "cache_control": "max-age=60"}
+    said["content_language"] = "sv"
+    storage.store.put("doc.txt", b"text", **said)
 
 
 def test_export_to_a_directory_has_all_with_a_manifest(storage: Storage) -> None:
@@ -32,7 +35,7 @@ def test_export_to_a_directory_has_all_with_a_manifest(storage: Storage) -> None
     }
     assert found["doc.txt"]["path"] == "objects/doc.txt"
     assert (found["doc.txt"]["metadata"], found["doc.txt"]["tags"]) == (METADATA, {"kind": "note"})
-    assert found["doc.txt"]["cache_control"] == "max-age=60"
+    assert (found["doc.txt"]["cache_control"], found["doc.txt"]["content_language"]) == ("max-age=60", "sv")
     assert json.loads((storage.here / "out/bucket.json").read_text())["name"] == storage.bucket
 
 
@@ -73,7 +76,7 @@ def test_export_to_another_object_store_keeps_what_is_said(
         copy = owner.bucket(name).head("from/doc.txt")
         assert (copy.tags, copy.content_type) == ({"kind": "note"}, "text/plain")
         assert (copy.metadata["plain"], copy.metadata["pages"]) == ("text", "3")
-        assert copy.record["cache_control"] == "max-age=60"
+        assert (copy.record["cache_control"], copy.record["content_language"]) == ("max-age=60", "sv")
         assert owner.bucket(name).get("from/../odd").read() == b"333"
         storage.fill(a=b"changed")
         assert storage(*command).json["copied"] == 1
