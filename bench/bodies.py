@@ -14,6 +14,7 @@ SIZE = 64 << 20
 MIB = 1 << 20
 OBJECTS = 4
 READERS, WRITERS = 8, 4
+MOST_WRITES = 96  # nginx alone would fill the disk within ten seconds
 MD5_SECONDS = 1.0
 READ_TARGETS = ("nginx", "gateway", "ours")
 
@@ -23,18 +24,18 @@ def get64m(bench: Bench, round_number: int) -> None:
     turn = round_number % len(READ_TARGETS)
     for name in READ_TARGETS[turn:] + READ_TARGETS[:turn]:
         for workers in (1, 2):
-            with _reading(bench, name, workers) as (server, plays):
+            with reading(bench, name, workers) as (server, plays):
                 bench.generator.run(server, plays, Drive(READERS, bench.plan.warm_seconds, wrap=True, discard=True))
                 drive = Drive(READERS, bench.plan.load_seconds, wrap=True, discard=True)
                 bench.add("get64m", round_number, server, **_in_bytes(bench.generator.run(server, plays, drive)))
 
 
 @contextmanager
-def _reading(bench: Bench, name: str, workers: int) -> Iterator[tuple[Server, list[Play]]]:
+def reading(bench: Bench, name: str, workers: int) -> Iterator[tuple[Server, list[Play]]]:
     """A target with the objects, and the requests that read them."""
     with ExitStack() as stack:
         server, place = stack.enter_context(
-            bench.fresh("nginx" if name == "nginx" else "ours", workers, behind_nginx=name == "gateway")
+            bench.fresh("nginx" if name == "nginx" else "ours", workers, behind_nginx=name == "gateway", keep=False)
         )
         path = f"/{BUCKET}" if name == "nginx" else f"/files/upload-direct/{BUCKET}"
         token = tokens(place.secret_key, 1)[0]
@@ -55,14 +56,13 @@ def put64m(bench: Bench, round_number: int) -> None:
     """PUT of distinct objects of 64 MiB by four connections, beside MD5 on one core and nginx's own PUT."""
     md5 = md5_bytes_per_second()
     for name, workers in bench.variants(round_number, ("ours", "nginx")):
-        with bench.fresh(name, workers) as (server, place):
-            outcome = bench.generator.run(
-                server, _writes(name, place), Drive(WRITERS, bench.plan.load_seconds, numbered=True)
-            )
+        with bench.fresh(name, workers, keep=False) as (server, place):
+            drive = Drive(WRITERS, bench.plan.load_seconds, most=MOST_WRITES, numbered=True)
+            outcome = bench.generator.run(server, writes(name, place), drive)
             bench.add("put64m", round_number, server, **_in_bytes(outcome), md5_bytes_per_second=md5)
 
 
-def _writes(name: str, place: Place) -> list[Play]:
+def writes(name: str, place: Place) -> list[Play]:
     path = f"/{BUCKET}/@@@@" if name == "nginx" else f"/files/upload-direct/{BUCKET}/@@@@"
     return [Play("PUT", path, SIZE, (f"Authorization: Bearer {tokens(place.secret_key, 1)[0]}",))]
 

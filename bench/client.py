@@ -40,9 +40,9 @@ class Client:
     def backlog_rows(self) -> int:
         return int(gauge(self.metrics(), "storage_backlog_rows"))
 
-    def objects(self) -> int:
-        """How many objects the bucket of the benchmark has, by the service's exact counters."""
-        return int(gauge(self.metrics(), "storage_bucket_objects", f'bucket="{BUCKET}"'))
+    def objects(self, bucket: str = BUCKET) -> int:
+        """How many objects a bucket of the benchmark has, by the service's exact counters."""
+        return int(gauge(self.metrics(), "storage_bucket_objects", f'bucket="{bucket}"'))
 
     def drain(self, most_seconds: float) -> float:
         """Seconds until nothing waits to be settled; `most_seconds` when that was not reached."""

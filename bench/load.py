@@ -1,6 +1,7 @@
 """Playing prepared requests with s3load, and what came of it."""
 
 import json
+import os
 import struct
 import subprocess
 from collections.abc import Iterable, Sequence
@@ -76,6 +77,8 @@ class Generator:
             for play in plays:
                 head = render_head(play, server.port)
                 file.write(HEADER.pack(len(head), play.body_bytes, 0) + head)
+            file.flush()
+            os.fsync(file.fileno())  # hundreds of MB of signed heads: not to be written under the load
         cpu, busy = server.cpu_seconds(), busy_seconds()
         found = self._call(arguments(server.port, drive))
         spent, all_spent = server.cpu_seconds() - cpu, busy_seconds() - busy

@@ -5,28 +5,31 @@ import time
 from collections.abc import Callable
 
 from bench.bodies import get64m, put64m
-from bench.client import Client, commit_p99_ms
+from bench.client import commit_p99_ms
 from bench.half_open import half_open
 from bench.large import list_million, rebuild_million, start_million
 from bench.load import Drive, Play
+from bench.move_in import import_beside_rclone
 from bench.processes import Server
 from bench.rounds import (
     BODY_BYTES,
     CLIENTS,
     DRAIN_SECONDS,
     Bench,
+    aftermath,
     check_all_there,
     client_of,
     key_of,
     puts,
 )
+from bench.s3 import s3_deletes, s3_list, s3_mixed64k, s3_put4k_burst, s3_put4k_sustained, s3_reads
+from bench.s3_large import s3_get64m, s3_multipart, s3_put64m
 from bench.slow import slow_uploads
 from bench.streams import tus_beside_put, zip_beside_get
 from bench.targets import BUCKET, Place
 
 BOTH = ("ours", "bare")
 MODERATE = 8  # connections
-WAL = ".storage/catalog.db-wal"
 AFTER_START_SECONDS = 3.0
 
 
@@ -54,16 +57,9 @@ def put4k_sustained(bench: Bench, round_number: int) -> None:
             outcome = bench.generator.run(server, puts("p", place), drive)
             extra: dict[str, object] = {}
             if mine:
-                extra = _aftermath(client_of(server, place), place)
+                extra = aftermath(client_of(server, place), place)
                 check_all_there(client_of(server, place), outcome)
             bench.add("put4k_sustained", round_number, server, **outcome.record(), **extra)
-
-
-def _aftermath(client: Client, place: Place) -> dict[str, object]:
-    wal_bytes = (place.store / WAL).stat().st_size  # never opened: SQLite alone may
-    backlog = client.backlog_rows()
-    drained = client.drain(DRAIN_SECONDS)
-    return {"wal_bytes": wal_bytes, "backlog_rows": backlog, "drain_seconds": round(drained, 2)}
 
 
 def get4k_public(bench: Bench, round_number: int) -> None:
@@ -143,14 +139,26 @@ PHASES: dict[str, Phase] = {
     "put4k_sustained": put4k_sustained,
     "get4k_public": get4k_public,
     "commit_wait": commit_wait,
-    "slow_uploads": slow_uploads,
-    "idle": idle,
-    "get64m": get64m,
-    "put64m": put64m,
     "half_open": half_open,
+    "s3_reads": s3_reads,
+    "s3_put4k_burst": s3_put4k_burst,
+    "s3_put4k_sustained": s3_put4k_sustained,
+    "s3_list": s3_list,
+    "zip": zip_beside_get,
+    "import": import_beside_rclone,
     "list_million": list_million,
+    "s3_mixed64k": s3_mixed64k,
+    # From here on inodes are freed by the ten thousand; what follows makes few files for over five minutes (see
+    # `Bench.fresh`), so that the next round begins as the first.
+    "s3_deletes": s3_deletes,
     "start_million": start_million,
     "rebuild_million": rebuild_million,
-    "zip": zip_beside_get,
+    "slow_uploads": slow_uploads,
+    "idle": idle,
     "tus": tus_beside_put,
+    "get64m": get64m,
+    "put64m": put64m,
+    "s3_get64m": s3_get64m,
+    "s3_put64m": s3_put64m,
+    "s3_multipart": s3_multipart,
 }

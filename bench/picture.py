@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
-from bench.figures import Figure, figures
+from bench.figures import Figure
+from bench.questions import figures
 
 WIDTH, ROW, LEFT, TOP, BAR = 960, 34, 430, 46, 380
 MOST_LETTERS = 62  # of a line of words
@@ -61,7 +62,7 @@ def _row(figure: Figure, y: float) -> list[str]:
 def picture(record: Mapping[str, Any]) -> str:
     """Of a whole record."""
     cores = record["machine"]["cores"]
-    caption = f"{record['date']}, version {record['version']}, {record['mode']}, {cores} cores"
+    caption = f"{record['dates'][-1]}, version {record['version']}, {record['mode']}, {cores} cores"
     return draw(figures(record["rows"]), caption)
 
 

@@ -1,4 +1,4 @@
-"""Where a process of the service spends its time under load: `bench/profile.sh put|get|jobs`.
+"""Where a process of the service spends its time under load: `bench/profile.sh put|get|put64m|get64m|jobs`.
 
 py-spy looks at the stacks of all threads from outside, many times a second. It counts samples in which
 a thread holds the GIL: what a worker's one core goes to. With `--waits` it counts all in which a thread
@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from bench.bodies import READERS, WRITERS, reading, writes
 from bench.load import Drive, Generator, Play
 from bench.machine import is_on_disk
 from bench.main import PLACES
@@ -95,7 +96,8 @@ def render(stacks: str, most: int) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="bench/profile.sh", description=__doc__)
-    parser.add_argument("what", choices=("put", "get", "jobs"), help="jobs: the jobs process under PUTs")
+    kinds = ("put", "get", "put64m", "get64m", "jobs")
+    parser.add_argument("what", choices=kinds, help="64m: bodies of 64 MiB; jobs: the jobs process under PUTs")
     parser.add_argument("--seconds", type=int, default=8)
     parser.add_argument("--most", type=int, default=30, help="functions in each list")
     parser.add_argument("--waits", action="store_true", help="threads without the GIL too")
@@ -109,23 +111,29 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     with tempfile.TemporaryDirectory(prefix="storage-bench-", dir=parent) as directory:
         bench = Bench(FULL, Path(directory), Generator(options.s3load.absolute(), Path(directory)))
-        with _loaded(bench, options.what) as (server, plays):
-            print(_profile(bench, server, plays, options))
+        with _loaded(bench, options.what, options.seconds + 2 * LEAD_SECONDS) as (server, plays, drive):
+            print(_profile(bench, server, plays, drive, options))
     return 0
 
 
 @contextlib.contextmanager
-def _loaded(bench: Bench, what: str) -> Iterator[tuple[Server, list[Play]]]:
-    """A service with one worker, and what to ask of it."""
+def _loaded(bench: Bench, what: str, seconds: float) -> Iterator[tuple[Server, Sequence[Play], Drive]]:
+    """A service with one worker, what to ask of it, and how."""
     if what == "get":
         with bench.filled("ours", 1) as (server, _):
-            yield server, get_plays(bench.plan.keys, 0)
+            yield server, get_plays(bench.plan.keys, 0), Drive(CLIENTS, seconds, wrap=True)
+    elif what == "get64m":
+        with reading(bench, "ours", 1) as (server, plays):
+            yield server, plays, Drive(READERS, seconds, wrap=True, discard=True)
     else:
         with bench.fresh("ours", 1) as (server, place):
-            yield server, puts("p", place)
+            if what == "put64m":
+                yield server, writes("ours", place), Drive(WRITERS, seconds, numbered=True)
+            else:
+                yield server, puts("p", place), Drive(CLIENTS, seconds, numbered=True)
 
 
-def _profile(bench: Bench, server: Server, plays: Sequence[Play], options: argparse.Namespace) -> str:
+def _profile(bench: Bench, server: Server, plays: Sequence[Play], drive: Drive, options: argparse.Namespace) -> str:
     """Load the server, look at one of its processes meanwhile."""
     wanted = JOBS if options.what == "jobs" else WORKER
     pid = next(pid for pid in server.pids() if wanted in command_of(pid))
@@ -133,12 +141,10 @@ def _profile(bench: Bench, server: Server, plays: Sequence[Play], options: argpa
     words = [options.py_spy, "record", "--pid", str(pid), "--duration", str(options.seconds)]
     words += ["--rate", str(PER_SECOND), "--nonblocking", "--threads", "--format", "raw", "--output", str(stacks)]
     words += ["--native"] * options.native + ["--gil"] * (not options.waits)
-    get = options.what == "get"
-    drive = Drive(CLIENTS, options.seconds + 2 * LEAD_SECONDS, numbered=not get, wrap=get)
     with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):  # noqa: S603
         outcome = bench.generator.run(server, plays, drive)
     head = (
-        f"{options.what}: {outcome.rate:,.0f} requests/s while being watched, {outcome.errors} errors,"
+        f"{options.what}: {outcome.rate:,.1f} requests/s while being watched, {outcome.errors} errors,"
         f" {outcome.server_cpu_seconds / outcome.seconds:.2f} cores in all processes of the service"
     )
     return head + "\n" + render(stacks.read_text(), options.most)

@@ -2,11 +2,13 @@
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.figures import Figure, Row, figures, select, spread
+from bench.figures import Figure, Row, select, spread
+from bench.questions import figures
 
 LOADS = (
     "put4k_burst",
@@ -16,7 +18,19 @@ LOADS = (
     "get64m",
     "put64m",
     "half_open",
+    "s3_get4k",
+    "s3_head4k",
+    "s3_put4k_burst",
+    "s3_put4k_sustained",
+    "s3_delete4k",
+    "s3_delete_batch",
+    "s3_mixed64k",
+    "s3_list",
+    "s3_get64m",
+    "s3_put64m",
+    "s3_multipart",
 )
+UNITS = "A request of `s3_delete_batch` is one key, of `s3_list` one page, of `s3_multipart` 256 MiB."
 BUSY_SHARE = 0.1  # of the machine: above it neighbours had a say
 SIGNIFICANT = 3
 
@@ -34,6 +48,7 @@ def render(record: Mapping[str, Any]) -> str:
         _waits(rows),
         "## How far to trust them",
         _trust(rows, record["machine"]["cores"]),
+        _durations(record.get("phase_seconds", {})),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -70,9 +85,12 @@ def machine_class(machine: Mapping[str, Any]) -> str:
 
 def _preface(record: Mapping[str, Any]) -> str:
     kind = " **A quick run: shorter loads and fewer keys than the figures ask for.**"
+    dates = " and ".join(record["dates"])
     lines = [
-        f"{record['date']}, version {record['version']}, mode **{record['mode']}**,"
-        f" {record['rounds']} interleaved rounds on loopback, every server started fresh." + kind * record["quick"],
+        f"{dates}, version {record['version']}, mode **{record['mode']}**,"
+        f" {_rounds(record['rows'])} interleaved rounds on loopback, every server started fresh."
+        + kind
+        * record["quick"],
         f"Machine: {machine_class(record['machine'])}. The load generator runs on the same cores.",
         "A ratio compares both sides within a round, each at its best number of workers (1 or 2)."
         " How: `bench/README.md`.",
@@ -80,6 +98,14 @@ def _preface(record: Mapping[str, Any]) -> str:
     if record.get("failures"):
         lines.append(f"**Measurements that failed: {'; '.join(record['failures'])}**")
     return "\n\n".join(lines)
+
+
+def _rounds(rows: Sequence[Row]) -> str:
+    """How many each phase has had."""
+    seen = {(row["phase"], row["round"]) for row in rows}
+    counts = Counter(phase for phase, _ in seen).values()
+    least, most = min(counts, default=0), max(counts, default=0)
+    return str(most) if least == most else f"{least} to {most}"
 
 
 def _loads(rows: Sequence[Row], cores: int) -> str:
@@ -90,7 +116,9 @@ def _loads(rows: Sequence[Row], cores: int) -> str:
             for workers in (1, 2, 4):
                 if found := select(rows, phase, target, workers):
                     lines.append(_load(phase, found))
-    return "\n".join(lines) if len(lines) > len(("head", "rule")) else ""
+    if len(lines) == len(("head", "rule")):
+        return ""
+    return "\n".join(lines) + f"\n\n{UNITS}" * any(row["phase"].startswith("s3_") for row in rows)
 
 
 def _load(phase: str, rows: Sequence[Row]) -> str:
@@ -136,7 +164,14 @@ def _trust(rows: Sequence[Row], cores: int) -> str:
 
 
 def _middle(rows: Sequence[Row], name: str, factor: float) -> str:
-    return number(spread([row[name] * factor for row in rows]).median)
+    """A median; nothing where it was not measured."""
+    found = [row[name] * factor for row in rows if name in row]
+    return number(spread(found).median) if found else ""
+
+
+def _durations(phase_seconds: Mapping[str, Sequence[float]]) -> str:
+    each = ", ".join(f"`{name}` {max(spent):.0f}" for name, spent in phase_seconds.items())
+    return f"A round took at most, in seconds: {each}." if each else ""
 
 
 if __name__ == "__main__":

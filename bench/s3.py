@@ -1,247 +1,173 @@
-"""Figures of the S3 door: rates beside nginx and the bare app, and the CPU of all our processes for each request.
+"""The S3 API: presigned requests for 4 and 64 KiB, deletes and lists, beside nginx and the bare app."""
 
-bench/s3.sh                             every phase, about 4 minutes
-bench/s3.sh --phases reads,writes       some of them
-bench/s3.sh --seconds 3 --alone         without the others: for a machine that is shared, CPU alone says something
-"""
-
-import argparse
-import os
+import hashlib
+import random
 import re
-import tempfile
-import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import NamedTuple
+import urllib.request
+from collections.abc import Iterable, Iterator, Sequence
 
-from bench.load import Drive, Generator, Outcome, Play
-from bench.processes import Server
-from bench.s3_plays import BUCKET, Caller, Plain, Signer, new_pair
-from bench.s3_targets import app, nginx, service
-from bench.targets import Place
+from bench.client import Wrong
+from bench.load import Drive, Play
+from bench.processes import is_ok
+from bench.rounds import CLIENTS, Bench, aftermath, check_all_there, client_of, key_of
+from bench.s3_plays import BUCKET, Caller, Plain, Signer
+from bench.s3_targets import Target, fill, loaded, opened, settle, timed
+from bench.targets import BUCKET as OPEN_BUCKET
 
-KIB, MIB = 1 << 10, 1 << 20
-SMALL, MIDDLE, LARGE = 4 * KIB, 64 * KIB, 64 * MIB
-HOT_KEYS, MANY, PAGE = 1000, 50_000, 1000
-CONNECTIONS = 32
-PART_BYTES, PARTS = 16 * MIB, 16
-
-
-class Row(NamedTuple):
-    """`micros`: CPU of all processes for each request (of a list: for each page; of large ones: for each MiB)."""
-
-    phase: str
-    target: str
-    rate: float
-    micros: float
+BESIDE_NGINX, BESIDE_BARE = ("ours", "nginx"), ("ours", "bare")
+SMALL, MIDDLE = 4 << 10, 64 << 10
+HOT_KEYS, PAGE = 1000, 1000
+# Signed or filled before the clock runs; who is faster ends its load before the time.
+PUTS_PER_SECOND, DELETES_PER_SECOND, MIXED_PER_SECOND = 9_000, 4_000, 5_000
+BATCHES = 20
+LISTINGS = 4  # of all keys: CPU is told in hundredths of a second
+MIX = ("GET",) * 9 + ("HEAD",) * 6 + ("PUT",) * 3 + ("DELETE",) * 2
+TOKEN = re.compile("<NextContinuationToken>([^<]+)<")
 
 
-@dataclass(slots=True)
-class Session:
-    """The servers of one run, and what was found."""
-
-    generator: Generator
-    ours: Server
-    signer: Signer
-    seconds: float
-    others: dict[str, Server] = field(default_factory=dict)
-    rows: list[Row] = field(default_factory=list)
-
-    def measure(
-        self, phase: str, name: str, plays: list[Play], connections: int = CONNECTIONS, **drive: bool
-    ) -> Outcome:
-        server = self.ours if name == "ours" else self.others[name]
-        found = self.generator.run(server, plays, Drive(connections, self.seconds, **drive))
-        if found.errors:
-            raise RuntimeError(f"{phase} {name}: {found.errors} errors, first {found.first_error}")
-        self.rows.append(Row(phase, name, found.rate, found.server_cpu_seconds / found.answered * 1e6))
-        return found
-
-    def beside(self, phase: str, name: str, plays: list[Play], connections: int = CONNECTIONS, **drive: bool) -> None:
-        """The same of another server, if there is one."""
-        if name in self.others:
-            self.measure(phase, name, plays, connections, **drive)
-
-    def fill(self, server: Server, plays: list[Play], connections: int = 8) -> None:
-        self.generator.run(server, plays, Drive(connections, 120.0))
-
-    def caller(self) -> Caller:
-        return Caller(self.ours, self.signer)
+def s3_reads(bench: Bench, round_number: int) -> None:
+    """GET, then HEAD, of 1,000 hot objects of 4 KiB: rows `s3_get4k` and `s3_head4k`."""
+    keys = [key_of("hot", number) for number in range(HOT_KEYS)]
+    for name, workers in bench.variants(round_number, BESIDE_NGINX):
+        with opened(bench, name, workers) as target:
+            fill(bench, target, keys, SMALL)
+            _check_real(target, keys[0])
+            for method, phase in (("GET", "s3_get4k"), ("HEAD", "s3_head4k")):
+                plays = [target.requests.play(method, key) for key in keys]
+                loaded(bench, target, plays, Drive(CLIENTS, bench.plan.warm_seconds, wrap=True))
+                outcome = loaded(bench, target, plays, Drive(CLIENTS, bench.plan.load_seconds, wrap=True))
+                bench.add(phase, round_number, target.server, **outcome.record())
 
 
-def names(prefix: str, count: int) -> list[str]:
-    return [f"{prefix}/{number % 100:02d}/{number:08d}" for number in range(count)]
+def _check_real(target: Target, key: str) -> None:
+    """Raises: Wrong, unless the bytes read are those of the ETag, and another signature is refused."""
+    if target.signer is None:
+        return
+    url = target.server.url + target.signer.play("GET", key).path
+    with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 - our own address
+        body, etag = answer.read(), answer.headers["etag"].strip('"')
+    if len(body) != SMALL or hashlib.md5(body, usedforsecurity=False).hexdigest() != etag:
+        raise Wrong(f"{key}: {len(body)} bytes that are not those of {etag}")
+    if is_ok(url[:-1] + ("0" if url[-1] != "0" else "1")):
+        raise Wrong(f"{key}: a wrong signature is let in")
 
 
-def reads(session: Session) -> None:
-    """GET and HEAD of 1,000 hot objects of 4 KiB."""
-    keys = names("hot", HOT_KEYS)
-    for _, server, signer in pairs_of(session):
-        session.fill(server, [signer.play("PUT", key, SMALL) for key in keys])
-    time.sleep(3)  # settled
-    for method in ("GET", "HEAD"):
-        phase = f"{method.lower()}4k"
-        session.measure(phase, "ours", [session.signer.play(method, key) for key in keys], wrap=True)
-        session.beside(phase, "nginx", [Plain().play(method, key) for key in keys], wrap=True)
+def s3_put4k_burst(bench: Bench, round_number: int) -> None:
+    """PUT of 4 KiB, distinct keys, for a short time."""
+    for name, workers in bench.variants(round_number, BESIDE_BARE):
+        with opened(bench, name, workers) as target:
+            _puts(bench, "s3_put4k_burst", round_number, target, bench.plan.load_seconds)
 
 
-def writes(session: Session) -> None:
-    """PUT of 4 KiB on new keys, then DELETE of each."""
-    keys = names(f"w{time.time_ns()}", int(9000 * session.seconds))
-    done = session.measure("put4k", "ours", [session.signer.play("PUT", key, SMALL) for key in keys])
-    session.beside("put4k", "bare", [Plain().play("PUT", key, SMALL) for key in keys])
-    session.measure("delete4k", "ours", [session.signer.play("DELETE", key) for key in keys[: done.ok]])
-    for server in nginx_of(session):
-        session.fill(server, [Plain().play("PUT", key, SMALL) for key in keys[: done.ok]])
-        session.measure("delete4k", "nginx", [Plain().play("DELETE", key) for key in keys[: done.ok]])
+def s3_put4k_sustained(bench: Bench, round_number: int) -> None:
+    """The same for so long that settling must keep up; then how long the journal takes to drain."""
+    for name, workers in bench.variants(round_number, BESIDE_BARE):
+        with opened(bench, name, workers) as target:
+            # What does nothing gets no slower with time.
+            seconds = bench.plan.sustained_seconds if name == "ours" else bench.plan.load_seconds
+            _puts(bench, "s3_put4k_sustained", round_number, target, seconds)
 
 
-def batches(session: Session) -> None:
-    """DeleteObjects of 1,000 keys each; rate and CPU for each key."""
-    keys = names(f"b{time.time_ns()}", 10 * PAGE)
-    session.fill(session.ours, [session.signer.play("PUT", key, SMALL) for key in keys], CONNECTIONS)
-    caller, used, started = session.caller(), session.ours.cpu_seconds(), time.perf_counter()
-    for at in range(0, len(keys), PAGE):
-        listed = "".join(f"<Object><Key>{key}</Key></Object>" for key in keys[at : at + PAGE])
-        body = f"<Delete><Quiet>true</Quiet>{listed}</Delete>".encode()
-        caller.call("POST", f"/{BUCKET}", [("delete", "")], body)
-    spent, cpu = time.perf_counter() - started, session.ours.cpu_seconds() - used
-    caller.close()
-    session.rows.append(Row("delete_batch", "ours", len(keys) / spent, cpu / len(keys) * 1e6))
+def _puts(bench: Bench, phase: str, round_number: int, target: Target, seconds: float) -> None:
+    """Distinct keys: signed ahead for ours, numbered by the generator for who asks for no signature."""
+    loaded(bench, target, *_distinct(target.requests, "w", bench.plan.warm_seconds))
+    outcome = loaded(bench, target, *_distinct(target.requests, "p", seconds))
+    more = {}
+    if target.signer is not None:
+        client = client_of(target.server, target.place)
+        more = aftermath(client, target.place)
+        check_all_there(client, outcome, BUCKET)
+    bench.add(phase, round_number, target.server, **outcome.record(), **more)
 
 
-def mixed(session: Session) -> None:
-    """45 % GET, 30 % HEAD, 15 % PUT, 10 % DELETE of 64 KiB."""
-    count = int(2500 * session.seconds)
-    kept, gone = names("m", HOT_KEYS), names(f"d{time.time_ns()}", count // 10)
-    pattern = ["GET"] * 9 + ["HEAD"] * 6 + ["PUT"] * 3 + ["DELETE"] * 2
-    pattern = [pattern[at * 7 % 20] for at in range(20)]
-
-    def plays(signer: Signer | Plain) -> list[Play]:
-        left, made = iter(gone), []
-        for number in range(count):
-            method = pattern[number % 20]
-            key = next(left) if method == "DELETE" else kept[number * 31 % HOT_KEYS]
-            made.append(signer.play(method, f"{key}n{number}" if method == "PUT" else key, MIDDLE * (method == "PUT")))
-        return made
-
-    for name, server, signer in pairs_of(session):
-        session.fill(server, [signer.play("PUT", key, MIDDLE) for key in (*kept, *gone)])
-        time.sleep(3)
-        session.measure("mixed64k", name, plays(signer))
+def _distinct(requests: Signer | Plain, prefix: str, seconds: float) -> tuple[Iterable[Play], Drive]:
+    if isinstance(requests, Plain):
+        return [requests.play("PUT", f"{prefix}/@@/@@@@@@@@", SMALL)], Drive(CLIENTS, seconds, numbered=True)
+    count = int(PUTS_PER_SECOND * seconds)
+    return (requests.play("PUT", key_of(prefix, number), SMALL) for number in range(count)), Drive(CLIENTS, seconds)
 
 
-def lists(session: Session) -> None:
-    """All of 50,000 keys, 1,000 a page."""
-    session.fill(session.ours, [session.signer.play("PUT", key, 1) for key in names("l", MANY)], CONNECTIONS)
-    caller, token, pages = session.caller(), "", 0
-    used, started = session.ours.cpu_seconds(), time.perf_counter()
+def s3_deletes(bench: Bench, round_number: int) -> None:
+    """DELETE of objects of 4 KiB one by one, then, of ours, 1,000 a call: rows `s3_delete4k` and `s3_delete_batch`."""
+    single = [key_of("one", number) for number in range(int(DELETES_PER_SECOND * bench.plan.load_seconds))]
+    for name, workers in bench.variants(round_number, BESIDE_NGINX):
+        batched = [key_of("many", number) for number in range(BATCHES * PAGE if name == "ours" else 0)]
+        with opened(bench, name, workers) as target:
+            fill(bench, target, [*single, *batched], SMALL)
+            plays = [target.requests.play("DELETE", key) for key in single]
+            outcome = loaded(bench, target, plays, Drive(CLIENTS, bench.plan.load_seconds))
+            bench.add("s3_delete4k", round_number, target.server, **outcome.record())
+            if batched:
+                settle(target)
+                _delete_in_batches(bench, round_number, target, batched)
+    bench.sweep()
+
+
+def _delete_in_batches(bench: Bench, round_number: int, target: Target, keys: Sequence[str]) -> None:
+    """One caller, one call after the other; the rate is that of keys."""
+    bodies = [_deletion(keys[at : at + PAGE]) for at in range(0, len(keys), PAGE)]
+    with target.caller() as caller:
+
+        def work() -> int:
+            for body in bodies:
+                caller.call("POST", f"/{BUCKET}", [("delete", "")], body)
+            return len(keys)
+
+        bench.add("s3_delete_batch", round_number, target.server, **timed(target.server, work))
+
+
+def _deletion(keys: Sequence[str]) -> bytes:
+    listed = "".join(f"<Object><Key>{key}</Key></Object>" for key in keys)
+    return f"<Delete><Quiet>true</Quiet>{listed}</Delete>".encode()
+
+
+def s3_mixed64k(bench: Bench, round_number: int) -> None:
+    """45 % GET, 30 % HEAD, 15 % PUT, 10 % DELETE of 64 KiB, in an order of no pattern."""
+    methods = random.Random(round_number).choices(MIX, k=int(MIXED_PER_SECOND * bench.plan.load_seconds))  # noqa: S311
+    hot = [key_of("hot", number) for number in range(HOT_KEYS)]
+    gone = [key_of("gone", number) for number in range(methods.count("DELETE"))]
+    for name, workers in bench.variants(round_number, BESIDE_NGINX):
+        with opened(bench, name, workers) as target:
+            fill(bench, target, [*hot, *gone], MIDDLE, 8)
+            plays = [target.requests.play(*words) for words in _mixed(methods, hot, gone)]
+            outcome = loaded(bench, target, plays, Drive(CLIENTS, bench.plan.load_seconds))
+            bench.add("s3_mixed64k", round_number, target.server, **outcome.record())
+
+
+def _mixed(methods: Sequence[str], hot: Sequence[str], gone: Sequence[str]) -> Iterator[tuple[str, str, int]]:
+    """Method, key and size of each: reads are of hot keys, writes of new ones, deletes of one each that is there."""
+    left = iter(gone)
+    for number, method in enumerate(methods):
+        if method == "PUT":
+            yield method, key_of("new", number), MIDDLE
+        elif method == "DELETE":
+            yield method, next(left), 0
+        else:
+            yield method, hot[number * 31 % len(hot)], 0
+
+
+def s3_list(bench: Bench, round_number: int) -> None:
+    """All of 50,000 keys, 1,000 a page; the rate is that of pages."""
+    with bench.filled("ours", 1) as (server, place), Caller(server, Signer(server, place)) as caller:
+
+        def work() -> int:
+            pages = [page for _ in range(LISTINGS) for page in _pages(caller)]
+            if sum(pages) != LISTINGS * bench.plan.keys:
+                raise Wrong(f"{sum(pages)} keys listed in {LISTINGS} passes over {bench.plan.keys}")
+            return len(pages)
+
+        found = timed(server, work)
+        bench.add("s3_list", round_number, server, **found)
+
+
+def _pages(caller: Caller) -> Iterator[int]:
+    """How many keys each page has."""
+    token = ""
     while True:
-        query = [("list-type", "2"), ("prefix", "l/"), *([("continuation-token", token)] if token else [])]
-        text = caller.call("GET", f"/{BUCKET}", query)[1].decode()
-        pages += 1
-        found = re.search("<NextContinuationToken>([^<]+)<", text)
+        query = [("list-type", "2"), ("prefix", "f/"), *([("continuation-token", token)] if token else [])]
+        _, text = caller.call("GET", f"/{OPEN_BUCKET}", query)
+        yield text.count("<Key>")
+        found = TOKEN.search(text)
         if found is None:
-            break
+            return
         token = found[1]
-    caller.close()
-    spent, cpu = time.perf_counter() - started, session.ours.cpu_seconds() - used
-    session.rows.append(Row("list_page", "ours", pages / spent, cpu / pages * 1e6))
-
-
-def large(session: Session) -> None:
-    """GET of 64 MiB on eight connections, PUT of 64 MiB on four, and a multipart upload of 256 MiB. Rates in MiB/s."""
-    keys = names("large", 4)
-    for name, server, signer in pairs_of(session):
-        session.fill(server, [signer.play("PUT", key, LARGE) for key in keys], 2)
-        _in_mib(
-            session, session.measure("get64m", name, [signer.play("GET", key) for key in keys], 8, wrap=True), LARGE
-        )
-        puts = [signer.play("PUT", f"p/{number}", LARGE) for number in range(6)]
-        _in_mib(session, session.measure("put64m", name, puts, 4), LARGE)
-    _multipart(session)
-
-
-def _in_mib(session: Session, found: Outcome, size: int) -> None:
-    last = session.rows.pop()
-    each = size / MIB
-    session.rows.append(last._replace(rate=found.ok * each / found.seconds, micros=last.micros / each))
-
-
-def _multipart(session: Session) -> None:
-    caller, path = session.caller(), f"/{BUCKET}/multipart"
-    data = os.urandom(PART_BYTES)
-    used, started = session.ours.cpu_seconds(), time.perf_counter()
-    made = caller.call("POST", path, [("uploads", "")])[1].decode()
-    upload = made.partition("<UploadId>")[2].partition("<")[0]
-
-    def put(number: int) -> str:
-        each = session.caller()
-        headers, _ = each.call("PUT", path, [("partNumber", str(number)), ("uploadId", upload)], data)
-        each.close()
-        return f"<Part><PartNumber>{number}</PartNumber><ETag>{headers['ETag']}</ETag></Part>"
-
-    with ThreadPoolExecutor(4) as pool:
-        parts = "".join(pool.map(put, range(1, PARTS + 1)))
-    body = f"<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>".encode()
-    caller.call("POST", path, [("uploadId", upload)], body)
-    spent, cpu = time.perf_counter() - started, session.ours.cpu_seconds() - used
-    caller.close()
-    size = PARTS * PART_BYTES / MIB
-    session.rows.append(Row("multipart256m", "ours", size / spent, cpu / size * 1e6))
-
-
-def nginx_of(session: Session) -> list[Server]:
-    return [session.others["nginx"]] if "nginx" in session.others else []
-
-
-def pairs_of(session: Session) -> list[tuple[str, Server, Signer | Plain]]:
-    """Servers that hold objects, each with who signs for it."""
-    return [("ours", session.ours, session.signer), *(("nginx", server, Plain()) for server in nginx_of(session))]
-
-
-PHASES: dict[str, Callable[[Session], None]] = {
-    "reads": reads,
-    "writes": writes,
-    "batches": batches,
-    "mixed": mixed,
-    "lists": lists,
-    "large": large,
-}
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--s3load", type=Path, required=True)
-    parser.add_argument("--data", type=Path, default=Path("/var/tmp"))  # noqa: S108 - a real disk
-    parser.add_argument("--seconds", type=float, default=8.0)
-    parser.add_argument("--phases", default=",".join(PHASES))
-    parser.add_argument("--alone", action="store_true")
-    given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="s3-bench-", dir=given.data) as directory, ExitStack() as stack:
-        place, pair = Place(Path(directory) / "store", Path(directory)), new_pair()
-        server = stack.enter_context(service(place, pair))
-
-        session = Session(Generator(given.s3load, Path(directory)), server, Signer(server, pair), given.seconds)
-        if not given.alone:
-            session.others = {"nginx": stack.enter_context(nginx(place)), "bare": stack.enter_context(app(place))}
-        session.caller().call("PUT", f"/{BUCKET}")
-        for name in given.phases.split(","):
-            PHASES[name](session)
-        report(session.rows)
-
-
-def report(rows: list[Row]) -> None:
-    """A line for each measurement, ours with its share of the one beside it."""
-    print(f"{'phase':<14} {'target':<7} {'rate/s':>10} {'CPU µs':>9} {'share':>7}")
-    for row in rows:
-        others = [one.rate for one in rows if one.phase == row.phase and one.target != row.target]
-        share = f"{row.rate / others[0]:.3f}" if others and row.target == "ours" else ""
-        print(f"{row.phase:<14} {row.target:<7} {row.rate:>10.1f} {row.micros:>9.1f} {share:>7}")
-
-
-if __name__ == "__main__":
-    main()

@@ -25,7 +25,7 @@ OK = frozenset({200, 201, 204})
 def zip_beside_get(bench: Bench, round_number: int) -> None:
     """Bytes a second of 1,000 files of 1 MiB as one archive, and of as many bytes as one object."""
     files = FILES if bench.plan.load_seconds > QUICK_SECONDS else QUICK_FILES
-    with bench.fresh("ours", 1) as (server, place):
+    with bench.fresh("ours", 1, keep=False) as (server, place):
         client = client_of(server, place)
         for number in range(files * PIECES):
             _send(client, "PUT", f"/files/upload-direct/{BUCKET}/many/{number % PIECES}/{number:05d}", MIB)
@@ -41,7 +41,7 @@ def zip_beside_get(bench: Bench, round_number: int) -> None:
 
 def tus_beside_put(bench: Bench, round_number: int) -> None:
     """Bytes a second of one PATCH of 256 MiB, and of one PUT."""
-    with bench.fresh("ours", 1) as (server, place):
+    with bench.fresh("ours", 1, keep=False) as (server, place):
         client = client_of(server, place)
         pair = {
             "tus": lambda: _patch(client),

@@ -71,8 +71,11 @@ def bare(workers: int, place: Place) -> Server:
 
 
 def nginx(workers: int, place: Place) -> Server:
-    """nginx alone: files of `place.store` as they lie there, and PUT by its WebDAV module."""
-    location = f"location / {{ root {place.store}; dav_methods PUT; create_full_put_path on; }}"
+    """nginx alone: files of `place.store` as they lie there, kept open; PUT and DELETE by its WebDAV module."""
+    location = (
+        f"location / {{ root {place.store}; dav_methods PUT DELETE; create_full_put_path on;"
+        " client_body_buffer_size 64k; open_file_cache max=20000 inactive=300s; open_file_cache_valid 300s; }"
+    )
     return _nginx("nginx", workers, place, location)
 
 

@@ -12,13 +12,14 @@ from bench.figures import (
     Rows,
     Spread,
     best_workers,
-    figures,
+    cpu_ms_each,
     percentile,
     ratios,
     spread,
     wait_ms,
     worst,
 )
+from bench.questions import QUESTIONS, figures
 
 
 def row(phase: str, round_number: int, target: str, workers: int, **values: Any) -> dict[str, Any]:
@@ -122,3 +123,38 @@ def test_figures_are_those_whose_phases_ran() -> None:
     ]
     found = {figure.name: figure.values for figure in figures(rows)}
     assert found == {"put4k_burst": (0.3,), "idle_memory": pytest.approx((102.4,)), "idle_cpu": (0.2,)}
+
+
+def s3_rows(phase: str, target: str, rates: dict[int, list[float]], **values: Any) -> Rows:
+    """Rows with a rate for each number of workers and round."""
+    return [
+        row(phase, number, target, workers, rate=rate, **values)
+        for workers, found in rates.items()
+        for number, rate in enumerate(found)
+    ]
+
+
+def test_s3_is_compared_with_nginx_each_at_its_best_number_of_workers() -> None:
+    rows = [
+        *s3_rows("s3_get4k", "ours", {1: [10, 10], 2: [20, 30]}),
+        *s3_rows("s3_get4k", "nginx", {1: [100, 100], 2: [90, 80]}),
+    ]
+    assert {figure.name: figure.values for figure in figures(rows)} == {"s3_get4k": (0.2, 0.3)}
+
+
+def test_batches_of_deletes_are_compared_with_single_ones_of_the_same_round() -> None:
+    rows = [
+        *s3_rows("s3_delete4k", "ours", {1: [10, 10], 2: [20, 20]}),
+        *s3_rows("s3_delete_batch", "ours", {1: [100, 120], 2: [80, 80]}),
+    ]
+    assert {figure.name: figure.values for figure in figures(rows)} == {"s3_delete_batch": (5.0, 6.0)}
+
+
+def test_cpu_of_a_page_is_that_of_all_pages_shared_out() -> None:
+    rows = s3_rows("s3_list", "ours", {1: [1, 1]}, server_cpu_seconds=1.0, answered=200)
+    assert cpu_ms_each(rows, "s3_list") == [5.0, 5.0]
+
+
+def test_each_figure_is_asked_for_once_under_a_name_of_its_own() -> None:
+    names = [question.name for question in QUESTIONS]
+    assert len(names) == len(set(names))

@@ -46,10 +46,9 @@ def record(**values: Any) -> dict[str, Any]:
         load("commit_wait", "ours", 1, 300.0, commit_p99_ms=None, moderate_p99_us=20_000),
     ]
     return {
-        "date": "2026-01-02 03:04 UTC",
+        "dates": ["2026-01-02 03:04 UTC"],
         "version": "1.0",
         "mode": "power-safe",
-        "rounds": 1,
         "quick": False,
         "machine": MACHINE,
         "failures": [],
@@ -89,3 +88,17 @@ def test_page_tells_neighbours_quick_runs_and_failures() -> None:
 )
 def test_numbers_have_three_digits(value: float, text: str) -> None:
     assert number(value) == text
+
+
+def test_page_of_several_sittings_names_their_dates_and_rounds() -> None:
+    more = [load("put4k_burst", "ours", 1, 300.0) | {"round": 1}, load("s3_list", "ours", 1, 90.0)]
+    for row in more:
+        del row["p50_us"], row["p99_us"]
+    page = render(
+        record(dates=["Monday", "Tuesday"], rows=[*record()["rows"], *more], phase_seconds={"idle": [41, 43]})
+    )
+    assert "Monday and Tuesday" in page
+    assert "1 to 2 interleaved rounds" in page
+    assert "| s3_list | ours | 1 | 90.0 / 90.0 / 90.0 |  |  | 2.000 | 0 |" in page
+    assert "of `s3_list` one page" in page
+    assert "`idle` 43" in page

@@ -52,6 +52,29 @@ async def test_chunks_are_joined_to_one_mebibyte() -> None:
     assert sizes == [MAX_CHUNK_BYTES, MAX_CHUNK_BYTES, 2_400_000 - 2 * MAX_CHUNK_BYTES]
 
 
+@pytest.mark.parametrize("size", [700_000, 20, 20_000])
+async def test_small_body_may_have_more_than_one_mebibyte(size: int) -> None:
+    whole = bytes(range(256)) * 8 * KIB  # two of them
+    chunks = [whole[at : at + size] for at in range(0, len(whole), size)]
+    assert await body_of(upload([*chunks])).read_small(len(whole)) == whole
+    assert await body_of(upload([*chunks])).read_small(len(whole) - 1) is None
+    body = body_of(upload([*chunks]))
+    assert await body.read_small(3 * MAX_CHUNK_BYTES // 2) is None
+    assert b"".join(await collect(body)) == whole
+
+
+@given(
+    st.lists(
+        st.sampled_from([1, 7, FLOOR_CHUNK_BYTES - 1, FLOOR_CHUNK_BYTES, 250_000, 2 * MAX_CHUNK_BYTES + 3]), max_size=8
+    )
+)
+def test_chunks_of_any_sizes_are_joined_without_loss(sizes: list[int]) -> None:
+    chunks = [bytes([number % 251]) * size for number, size in enumerate(sizes)]
+    joined = asyncio.run(collect(body_of(upload([*chunks]), budget=Budget())))
+    assert b"".join(joined) == b"".join(chunks)
+    assert all(len(chunk) == MAX_CHUNK_BYTES for chunk in joined[:-1])
+
+
 async def test_larger_asgi_chunks_are_cut_to_one_mebibyte() -> None:
     whole = bytes(range(256)) * 10 * KIB
     chunks = await collect(body_of(upload([whole]), budget=Budget()))

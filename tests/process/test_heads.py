@@ -63,15 +63,17 @@ def answer(*headers: tuple[bytes, bytes], status: int = 200, body: bytes = b"ok"
     return app
 
 
-async def exchange(kind: type[HttpToolsProtocol], app: Any, request: bytes) -> tuple[bytes, bool]:
-    """The bytes sent, and whether the connection was closed."""
+async def exchange(kind: type[HttpToolsProtocol], app: Any, *reads: bytes) -> tuple[bytes, bool]:
+    """The bytes sent to who sent these, one read after the other, and whether the connection was closed."""
     config = Config(app, log_config=None, access_log=False, lifespan="off")
     config.load()
     state = ServerState()
     state.default_headers = [(b"date", b"Sat, 21 Nov 2026 10:00:00 GMT")]
     protocol, wire = kind(config, state, {}), Wire()
     protocol.connection_made(wire)
-    protocol.data_received(request)
+    for data in reads:
+        protocol.data_received(data)
+        await asyncio.sleep(0)
     while protocol.tasks:
         await asyncio.wait(set(protocol.tasks))
         await asyncio.sleep(0)
@@ -106,6 +108,42 @@ REQUESTS = {"GET": GET, "HEAD": HEAD, "closing": CLOSING, "HTTP/1.0": OLD, "pipe
 async def test_wire_has_what_uvicorns_own_protocol_sends(app: Any, request_: bytes) -> None:
     ours, theirs = await exchange(Protocol, app, request_), await exchange(HttpToolsProtocol, app, request_)
     assert theirs[0].startswith(b"HTTP/1.1 ")
+    assert ours == theirs
+
+
+async def echo(scope: Any, receive: Any, send: Any) -> None:
+    """Sends back what came, once all of it has."""
+    body, more = b"", True
+    while more:
+        message = await receive()
+        assert isinstance(message["body"], bytes)
+        body, more = body + message["body"], message["more_body"]
+    await whole((b"content-length", b"%d" % len(body)), body=body)(scope, receive, send)
+
+
+def put(body: bytes) -> bytes:
+    return b"PUT /a HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)
+
+
+CHUNKED = b"PUT /a HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n"
+UPGRADE = b"PUT /a HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: other\r\ncontent-length: 2\r\n\r\nok"
+LARGE = bytes(range(256)) * 1024
+BODIES = {
+    "in one read": [put(b"hello")],
+    "none": [put(b"")],
+    "in two reads": [put(LARGE)[:100_000], put(LARGE)[100_000:]],
+    "behind its head": [put(LARGE)[:80], put(LARGE)[80:]],
+    "in many small chunks": [CHUNKED + b"2\r\nab\r\n" * 1000 + b"0\r\n\r\n"],
+    "pipelined": [put(b"one") + put(b"two"), put(b"three")],
+    "with an upgrade": [put(b"one") + UPGRADE],
+}
+
+
+@pytest.mark.parametrize("reads", BODIES.values(), ids=BODIES)
+@pytest.mark.parametrize("app", [echo, whole(LENGTH)], ids=["read", "not read"])
+async def test_body_arrives_as_by_uvicorns_own_protocol(app: Any, reads: list[bytes]) -> None:
+    ours, theirs = await exchange(Protocol, app, *reads), await exchange(HttpToolsProtocol, app, *reads)
+    assert theirs[0].startswith(b"HTTP/1.1 200")
     assert ours == theirs
 
 

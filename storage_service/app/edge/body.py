@@ -75,12 +75,13 @@ class Body:
 
     __slots__ = (
         "_budget",
-        "_buffer",
         "_ended",
         "_held",
         "_keep_broken",
         "_max",
+        "_pieces",
         "_source",
+        "_waiting",
         "broken",
         "size",
     )
@@ -98,7 +99,8 @@ class Body:
         self._source = source
         self._max = max_bytes
         self._keep_broken = keep_broken
-        self._buffer = bytearray()  # not a list of chunks: a list of two-byte chunks takes 40 times their size
+        self._pieces: list[bytes | bytearray] = []
+        self._waiting = 0  # bytes in them
         self._ended = False
         self.broken: IncompleteBody | None = None
         self.size = 0  # bytes received so far
@@ -107,7 +109,7 @@ class Body:
         return self
 
     async def __anext__(self) -> bytes:
-        if not self._buffer and not self._ended:
+        if not self._waiting and not self._ended:
             chunk = await self._pull()
             following = await self._pull() if len(chunk) < FLOOR_CHUNK_BYTES else chunk
             if not following:  # the whole body in one piece: nothing to join
@@ -115,18 +117,16 @@ class Body:
                 if not chunk:
                     raise StopAsyncIteration
                 return chunk
-            if following is chunk:
-                following = b""
-            self._buffer += chunk
-            self._buffer += following
-        self._hold(len(self._buffer))
-        while not self._ended and len(self._buffer) < self._budget.flush_at():
-            chunk = await self._pull()  # before the buffer is looked up: `close` may replace it
-            self._buffer += chunk
-            self._hold(len(self._buffer))
-        if not self._buffer:
+            self._add(chunk)
+            if following is not chunk:
+                self._add(following)
+        self._hold(self._waiting)
+        while not self._ended and self._waiting < self._budget.flush_at():
+            self._add(await self._pull())
+            self._hold(self._waiting)
+        if not self._waiting:
             raise StopAsyncIteration
-        return self._take()
+        return self._take(MAX_CHUNK_BYTES)
 
     async def read_small(self, limit: int) -> bytes | None:
         """The whole body if it has at most `limit` bytes; else None: iterating then gives it."""
@@ -135,35 +135,57 @@ class Body:
             second = await self._pull()
             if not second:
                 return first
-            self._buffer += first
+            self._add(first)
             first = second
-        self._buffer += first
-        while len(self._buffer) <= limit:
+        self._add(first)
+        while self._waiting <= limit:
             chunk = await self._pull()
             if not chunk:
-                return self._take()
-            self._buffer += chunk
+                return self._take(limit)
+            self._add(chunk)
         return None
 
     @property
     def head(self) -> bytes:
         """After `read_small` answered None: the first bytes, up to 8 KiB of those that came."""
-        return bytes(self._buffer[:HEAD_BYTES])
+        head = bytearray()
+        for piece in self._pieces:
+            head += memoryview(piece)[: HEAD_BYTES - len(head)]
+        return bytes(head)
 
     def close(self) -> None:
         """Gives memory and budget back; the body is over."""
         self._ended = True
-        self._buffer = bytearray()
+        self._pieces, self._waiting = [], 0
         self._hold(0)
 
     def __del__(self) -> None:
         self._hold(0)
 
-    def _take(self) -> bytes:
-        chunk = bytes(memoryview(self._buffer)[:MAX_CHUNK_BYTES])
-        # A new buffer, since an emptied one keeps its memory.
-        self._buffer = self._buffer[MAX_CHUNK_BYTES:]
-        return chunk
+    def _add(self, chunk: bytes) -> None:
+        """Small chunks in a row become one piece: a list of two-byte chunks takes 40 times their size."""
+        if len(chunk) >= FLOOR_CHUNK_BYTES:
+            self._pieces.append(chunk)
+        elif self._pieces and isinstance(last := self._pieces[-1], bytearray):
+            last += chunk
+        elif chunk:
+            self._pieces.append(bytearray(chunk))
+        self._waiting += len(chunk)
+
+    def _take(self, most: int) -> bytes:
+        """The first so many bytes, copied once; what comes behind them stays."""
+        taken: list[bytes | bytearray | memoryview] = []
+        left = most
+        while self._pieces and left:
+            piece = self._pieces.pop(0)
+            if len(piece) > left:
+                self._pieces.insert(0, piece[left:])
+                taken.append(memoryview(piece)[:left])
+                break
+            taken.append(piece)
+            left -= len(piece)
+        self._waiting = sum(map(len, self._pieces))
+        return bytes(taken[0]) if len(taken) == 1 else b"".join(taken)
 
     def _hold(self, size: int) -> None:
         self._budget.taken += size - self._held

@@ -13,7 +13,7 @@ from storage_service.app.core.config import load
 from storage_service.app.process.accepting import Server
 from storage_service.app.process.agreement import DRAIN_SECONDS, SOCKETS_VARIABLE
 from storage_service.app.process.heads import Protocol
-from storage_service.app.process.system import die_with_parent
+from storage_service.app.process.system import die_with_parent, keep_memory
 from storage_service.app.process.tls import Renewal, make_context
 
 MAX_MESSAGE_BYTES: Final = 256 << 10  # more ends the connection; the door takes less
@@ -29,6 +29,7 @@ def websocket(**given: Any) -> asyncio.Protocol:
 def main() -> int:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     die_with_parent()
+    keep_memory()
     settings = load()
     pair, context = settings.tls_pair, None
     if pair is not None:
