@@ -46,6 +46,8 @@ def join(layout: Layout, group: str) -> Membership:
         member = try_lock(layout.serve_lock, shared=True)
         owner = _owner(_group_file(layout))
         if member is None or owner.get("group") != group:
+            if member is not None:
+                os.close(member)
             raise VolumeRefused(
                 f"{layout.root} is already served by another process (pid {owner.get('pid', 'unknown')}); stop it first"
             )
@@ -55,8 +57,10 @@ def join(layout: Layout, group: str) -> Membership:
 
 
 def _found(layout: Layout, group: str, descriptor: int) -> Membership:
-    """The first member: say who we are, and close the doors until recovery is done."""
+    """The first member: say who we are, and close the doors until recovery is done. Counters begin anew."""
     Shared.create(layout.shared)[VOLUME] = REBUILDING
+    for counted in layout.counters():
+        counted.unlink()
     _group_file(layout).write_text(json.dumps({"group": group, "pid": os.getpid()}))
     fcntl.flock(descriptor, fcntl.LOCK_SH)  # under the start lock, so nobody slips in between
     return Membership(True, descriptor)

@@ -31,7 +31,7 @@ class Operations:
         self._layout = Layout(settings.storage_path)
         self._shared = shared
         self.metrics = metrics
-        self._file = self._layout.run / f"metrics-{name}.json"
+        self._file = self._layout.counters_of(name)
         self._history = UsageHistory(str(self._layout.usage_history))
         self.store: ObjectStore | None = None
 
@@ -157,11 +157,12 @@ class Operations:
         ]
 
     async def counters(self) -> Snapshot:
-        """The counters of all workers; those of others at most a second old."""
+        """The counters of all workers since the service started, of those that died too; others' are at most a second
+        old."""
         return await asyncio.to_thread(self._counters)
 
     def _counters(self) -> Snapshot:
-        others = [path for path in self._layout.run.glob("metrics-*.json") if path != self._file]
+        others = [path for path in self._layout.counters() if path.suffix == ".json" and path != self._file]
         return merge([self.metrics.snapshot(), *(_read(path) for path in others)])
 
     async def publish(self) -> None:

@@ -148,3 +148,8 @@ def moment(text: str) -> datetime:
 
 def names(records: Any) -> list[str]:
     return [record["filename"] for record in records]
+
+
+def place(bucket: Bucket, key: str, **more: Any) -> dict[str, Any]:
+    """Where a copy comes from or goes to."""
+    return {"bucket": bucket.name, "key": key, **more}

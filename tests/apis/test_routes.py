@@ -221,12 +221,15 @@ def cases() -> list[Any]:
 
 @pytest.mark.parametrize(("name", "visibility"), cases())
 async def test_route_answers_each_caller(client: httpx.AsyncClient, name: str, visibility: int) -> None:
-    row = TABLE[name]
+    row, method = TABLE[name], name.partition(" ")[0]
     found: dict[str, int] = {}
+    asked: Asked | None = None
     for caller, headers in CALLERS.items():
-        asked = await prepare(client, public=visibility == 0)
-        answer = await client.request(name.partition(" ")[0], headers=headers, **row.make(asked))
+        asked = asked or await prepare(client, public=visibility == 0)
+        answer = await client.request(method, headers=headers, **row.make(asked))
         found[caller] = answer.status_code
+        if answer.is_success and method not in {"GET", "HEAD"}:
+            asked = None  # it is not as it was
     assert found == dict(zip(CALLERS, map(int, row.statuses[visibility].split()), strict=True))
 
 

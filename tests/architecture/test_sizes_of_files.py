@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[2] / "storage_service"
+TESTS = Path(__file__).parents[1]
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 50
 MAX_ARGUMENTS = 6  # besides self and cls
@@ -48,6 +49,11 @@ def test_file_and_its_functions_keep_the_house_limits(path: Path) -> None:
         if (count := argument_count(function)) > MAX_ARGUMENTS:
             too_large.append(f"line {function.lineno}, {function.name}: {count} arguments")
     assert too_large == []
+
+
+def test_tests_keep_the_limit_of_a_file() -> None:
+    lines = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in TESTS.rglob("*.py")}
+    assert {name: count for name, count in lines.items() if count > MAX_FILE_LINES} == {}
 
 
 @pytest.mark.parametrize("room", ROOMS)

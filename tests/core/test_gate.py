@@ -1,7 +1,6 @@
 """The gate before an object: when its own row has a say, and what is learned of what is not there."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -12,16 +11,10 @@ from storage_service.app.core.gate import Passage, find_bucket, pass_gate, same_
 from storage_service.app.core.objects import Attributes, Bucket, Version
 from storage_service.app.core.security import ANONYMOUS, Action, Principal
 from storage_service.app.core.writing import PutOptions
-from tests.support.stack import Stack, open_stack
+from tests.support.stack import Stack
 
 OWNER = Principal("user", "owner", frozenset({"owner"}))
 WORLD_READS = {"permission": "READ", "group": "AllUsers"}
-
-
-@pytest.fixture
-async def stack(tmp_path: Path) -> AsyncIterator[Stack]:
-    async with open_stack(tmp_path) as opened:
-        yield opened
 
 
 async def put(stack: Stack, bucket: Bucket, key: str = "a", **said: Any) -> Version:

@@ -1,7 +1,6 @@
 """Object lock as `decide` enforces it: over a real catalog, whatever door a change comes through."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -21,16 +20,10 @@ from storage_service.app.core.errors import (
 from storage_service.app.core.locking import DAY_MS, changed_lock, lock_in, with_default
 from storage_service.app.core.objects import Attributes, Bucket, BucketOptions, Version, now_ms
 from storage_service.app.core.writing import PutOptions
-from tests.support.stack import Stack, open_stack
+from tests.support.stack import Stack
 
 LOCKING: dict[str, Any] = {"versioning": "on", "config": {"object_lock": {"enabled": True}}}
 SOON_MS = 60_000
-
-
-@pytest.fixture
-async def stack(tmp_path: Path) -> AsyncIterator[Stack]:
-    async with open_stack(tmp_path) as made:
-        yield made
 
 
 async def put(stack: Stack, bucket: Bucket, key: str = "a", **lock: Any) -> Version:

@@ -32,12 +32,6 @@ from tests.support.stack import Stack, open_stack
 PLAIN = AppendOptions()
 
 
-@pytest.fixture
-async def stack(tmp_path: Path) -> AsyncIterator[Stack]:
-    async with open_stack(tmp_path) as opened:
-        yield opened
-
-
 async def body_of(*chunks: bytes) -> AsyncIterator[bytes]:
     for chunk in chunks:
         yield chunk

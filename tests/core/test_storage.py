@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 import pytest_asyncio
 
@@ -17,6 +18,7 @@ from storage_service.app.backends.catalog.committer import Committer
 from storage_service.app.backends.catalog.sqlite import SqliteCatalog
 from storage_service.app.backends.local import LocalFiles
 from storage_service.app.backends.pressure import Backlog, DiskVolume
+from storage_service.app.backends.recovery import sweep_staging
 from storage_service.app.core.changes import DeleteOptions
 from storage_service.app.core.copying import Copying
 from storage_service.app.core.digests import Wanted
@@ -27,6 +29,7 @@ from storage_service.app.core.errors import (
     InsufficientStorage,
     NoSuchBucket,
     NoSuchKey,
+    OutcomeUnknown,
     PreconditionFailed,
     ServiceUnavailable,
     SlowDown,
@@ -72,6 +75,18 @@ class World:
     def close(self) -> None:
         self._committer.close()
         self.store.close()
+
+    def fail_commits(self, *, after_them: bool) -> None:
+        """From now on the disk fails in each COMMIT, or right after it."""
+
+        def fail(*_: object) -> bool:
+            raise apsw.IOError
+
+        connection = self._committer._connection
+        if after_them:
+            connection.set_wal_hook(fail)
+        else:
+            connection.set_commit_hook(fail)
 
     async def put(self, bucket: Bucket, key: str, body: bytes, **options: Any) -> Version:
         outcome = await self.store.put_object(bucket, key, pieces(body), PutOptions(**options))
@@ -244,7 +259,28 @@ async def test_copy_that_is_refused_leaves_no_blob(world: World, bucket: Bucket)
     conditions = WriteConditions(if_match=("no",))
     with pytest.raises(PreconditionFailed):
         await world.store.copy_object(Copying(bucket, "a", bucket, "b", conditions=conditions), "ann")
+    while list(world.staging.iterdir()):
+        await asyncio.sleep(0.005)
     assert set(world.files.blobs.version_ids("photos")) == before
+
+
+@pytest.mark.parametrize("committed", [False, True])
+async def test_blob_of_a_copy_whose_commit_is_unknown_stays_until_a_start_has_looked(
+    world: World, bucket: Bucket, committed: bool
+) -> None:
+    await world.put(bucket, "a", LARGE)
+    world.files.settle()
+    before = set(world.files.blobs.version_ids("photos"))
+    world.fail_commits(after_them=committed)
+    with pytest.raises(OutcomeUnknown):
+        await world.store.copy_object(Copying(bucket, "a", bucket, "b"), "ann")
+    await asyncio.sleep(0.05)
+    assert len(set(world.files.blobs.version_ids("photos")) - before) == 1
+    assert sweep_staging(world.files.settling, world.files.blobs, [world.staging]) == 1
+    if committed:
+        assert await world.get(bucket, "b") == LARGE
+    else:
+        assert set(world.files.blobs.version_ids("photos")) == before
 
 
 async def test_file_edited_behind_our_back_is_one_distinct_error(world: World, bucket: Bucket) -> None:

@@ -6,15 +6,11 @@ import asyncio
 import errno
 import hashlib
 from base64 import b64encode
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import orjson
 import pytest
 
-from storage_service.app.backends.catalog.auditing import Auditor
-from storage_service.app.backends.check import Check
-from storage_service.app.backends.rebuild import Rebuild
 from storage_service.app.core.checksums import ALGORITHMS, KINDS, Algorithm, checksum, composite
 from storage_service.app.core.disk_errors import told
 from storage_service.app.core.errors import (
@@ -33,9 +29,8 @@ from storage_service.app.core.errors import (
     ServiceUnavailable,
     StorageError,
 )
-from storage_service.app.core.objects import Attributes, Bucket, Span, Upload, WriteConditions, now_ms
+from storage_service.app.core.objects import Attributes, Span, WriteConditions, now_ms
 from storage_service.app.core.pieces import (
-    MIN_PART_BYTES,
     Completion,
     ListedPart,
     PartDigests,
@@ -43,44 +38,12 @@ from storage_service.app.core.pieces import (
     PartSource,
     StoredPart,
     UploadOptions,
-    UploadRef,
     UploadsQuery,
 )
 from storage_service.app.core.uploads import BROKEN_OFF
 from storage_service.app.core.writing import PutOptions
+from tests.core.multipart import BIG, begin, body_of, filler, put, used
 from tests.support.stack import Stack, open_stack
-
-BIG = MIN_PART_BYTES
-
-
-@pytest.fixture
-async def stack(tmp_path: Path) -> AsyncIterator[Stack]:
-    async with open_stack(tmp_path) as opened:
-        yield opened
-
-
-async def body_of(data: bytes) -> AsyncIterator[bytes]:
-    for start in range(0, len(data), 1 << 20):
-        yield data[start : start + (1 << 20)]
-
-
-def filler(letter: str, size: int) -> bytes:
-    return (hashlib.sha256(letter.encode()).digest() * (size // 32 + 1))[:size]
-
-
-async def begin(stack: Stack, bucket: Bucket, key: str = "film", options: UploadOptions | None = None) -> UploadRef:
-    upload = await stack.uploads.create(bucket, key, options or UploadOptions(actor="me"))
-    return UploadRef(bucket, key, upload.id)
-
-
-async def put(stack: Stack, ref: UploadRef, number: int, data: bytes) -> ListedPart:
-    stored = await stack.uploads.put_part(ref, number, body_of(data), PartOptions(size=len(data)))
-    return ListedPart(number, stored.part.etag)
-
-
-async def used(stack: Stack, bucket: Bucket) -> tuple[int, int, int]:
-    usage = await stack.store.usage(bucket)
-    return usage.objects, usage.bytes, usage.upload_bytes
 
 
 async def test_parts_become_an_object_with_s3s_etag_and_the_attributes_of_its_beginning(stack: Stack) -> None:
@@ -330,33 +293,6 @@ async def test_part_is_copied_from_an_object_settled_or_not(stack: Stack, size: 
     assert (await stack.read(bucket, "film"))[1] == data
 
 
-async def test_completion_that_died_before_its_commit_can_be_repeated(stack: Stack) -> None:
-    """A blob of the same name lies there already, of no row."""
-    bucket = await stack.bucket()
-    ref = await begin(stack, bucket)
-    listed = [await put(stack, ref, 1, filler("a", BIG)), await put(stack, ref, 2, b"end")]
-    upload = await stack.uploads.find(ref)
-    stale = stack.root / "photos" / ".blobs" / upload.version_id[-2:] / upload.version_id
-    stale.parent.mkdir(parents=True)
-    stale.write_bytes(b"left by a crash")
-    version = await stack.uploads.complete(ref, Completion(listed, "me"))
-    assert (await stack.read(bucket, "film"))[1] == filler("a", BIG) + b"end"
-    assert version.version_id == upload.version_id
-
-
-async def test_abort_removes_the_blob_of_a_completion_that_died(stack: Stack) -> None:
-    bucket = await stack.bucket()
-    ref = await begin(stack, bucket)
-    await put(stack, ref, 1, b"x")
-    upload: Upload = await stack.uploads.find(ref)
-    stale = stack.root / "photos" / ".blobs" / upload.version_id[-2:] / upload.version_id
-    stale.parent.mkdir(parents=True)
-    stale.write_bytes(b"left by a crash")
-    await stack.uploads.abort(ref)
-    stack.garbage.clear()
-    assert not stale.exists()
-
-
 async def test_parts_put_and_completed_at_once_are_counted_exactly(stack: Stack) -> None:
     bucket = await stack.bucket()
     ref = await begin(stack, bucket)
@@ -390,67 +326,6 @@ async def test_unfinished_uploads_are_listed_by_key_and_id_in_pages(stack: Stack
     assert seen == ["a/", "b", "b", "c/", "d"]
     page = await stack.uploads.list_uploads(bucket, UploadsQuery(prefix="a/", after_key="a/1"))
     assert [upload.key for upload in page.uploads] == ["a/2"]
-
-
-async def test_uploads_survive_a_restart(tmp_path: Path) -> None:
-    async with open_stack(tmp_path) as stack:
-        bucket = await stack.bucket()
-        ref = await begin(stack, bucket)
-        listed = [await put(stack, ref, 1, filler("a", BIG)), await put(stack, ref, 2, b"b")]
-    async with open_stack(tmp_path) as stack:
-        bucket = await stack.store.bucket("photos")
-        assert (await used(stack, bucket))[2] == BIG + 1
-        await stack.uploads.complete(ref._replace(bucket=bucket), Completion(listed, "me"))
-        assert (await stack.read(bucket, "film"))[1] == filler("a", BIG) + b"b"
-
-
-async def test_uploads_survive_the_loss_of_the_catalog(tmp_path: Path) -> None:
-    async with open_stack(tmp_path) as stack:
-        bucket = await stack.bucket()
-        options = UploadOptions(Attributes("video/mp4"), "me", "SHA256", "COMPOSITE")
-        ref = await begin(stack, bucket, options=options)
-        await put(stack, ref, 1, b"an earlier attempt")
-        listed = [await put(stack, ref, 1, filler("a", BIG)), await put(stack, ref, 2, b"b")]
-        done = await begin(stack, bucket, "done")
-        await stack.uploads.complete(done, Completion([await put(stack, done, 1, b"done")], "me"))
-        resumable = stack.uploads.draft(bucket, "growing", UploadOptions(), "resumable")
-        await stack.uploads.begin(resumable)
-        before = (await stack.uploads.list_parts(ref, 0, 10))[1]
-        stack.settle()
-        blobs, layout, shared = stack.keeper.blobs, stack.keeper.layout, stack.keeper.shared
-    report = Rebuild(layout, blobs, blobs.disk, shared, 0).run(salvage=False)
-    assert report.objects == 1
-    async with open_stack(tmp_path) as stack:
-        bucket = await stack.store.bucket("photos")
-        ref = ref._replace(bucket=bucket)
-        assert (await stack.uploads.list_parts(ref, 0, 10))[1] == before
-        assert await used(stack, bucket) == (1, 4, BIG + 1)
-        with pytest.raises(NoSuchUpload):
-            await stack.uploads.find(UploadRef(bucket, "growing", resumable.id))
-        version = await stack.uploads.complete(ref, Completion(listed, "me"))
-        assert orjson.loads(version.doc)["content_type"] == "video/mp4"
-        assert (await stack.read(bucket, "film"))[1] == filler("a", BIG) + b"b"
-        assert await used(stack, bucket) == (2, BIG + 5, 0)
-
-
-async def test_check_names_a_part_that_is_gone_and_files_that_do_not_count(stack: Stack) -> None:
-    bucket = await stack.bucket()
-    ref = await begin(stack, bucket)
-    await put(stack, ref, 1, b"one")
-    await put(stack, ref, 2, b"two")
-    stack.settle()
-    auditor = Auditor(str(stack.keeper.layout.catalog))
-    try:
-        check = Check(auditor, stack.keeper.blobs, 60_000)
-        assert (check.run().problems, check.run().notes) == ([], [])
-        directory = stack.root / ".storage/uploads" / ref.upload_id
-        next(path for path in directory.iterdir() if path.name.startswith("00001-")).unlink()
-        (directory / "00009-stray").write_bytes(b"x")
-        report = Check(auditor, stack.keeper.blobs, 60_000).run()
-        assert [(found.code, found.key) for found in report.problems] == [("upload_damaged", "film")]
-        assert [(found.code, found.key) for found in report.notes] == [("leftover", "film")]
-    finally:
-        auditor.close()
 
 
 @pytest.mark.parametrize(

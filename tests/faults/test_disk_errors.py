@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from tests.power.door import Door
-from tests.power.test_stop_points import BESIDE, LARGE, STEPS, Step
+from tests.power.steps import BESIDE, LARGE, STEPS, Step
 from tests.support.model import State, render_body
 from tests.support.service import Service
 from tests.support.shim import Shim, shim_over

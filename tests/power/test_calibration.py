@@ -7,6 +7,7 @@ power tests mean something.
 from __future__ import annotations
 
 import hashlib
+import os
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from typing import Literal, NamedTuple
 
 import pytest
 
-from tests.support.cuts import CUT_VALUES, FILE_SYSTEMS, CutValue, FileSystem, cut_disk
+from tests.support.cuts import CUT_VALUES, FILE_SYSTEMS, CutDisk, CutValue, FileSystem, cut_disk
 from tests.support.shim import Shim, shim_over
 
 pytestmark = [pytest.mark.ci, pytest.mark.xdist_group("disk")]
@@ -100,6 +101,29 @@ def test_kill_alone_loses_nothing_even_without_syncs(tmp_path: Path) -> None:
     outcome = compare(data, tmp_path / "acknowledged", time.monotonic_ns())
     assert outcome.acknowledged > 50
     assert outcome.missing + outcome.damaged == 0
+
+
+@pytest.mark.parametrize("value", CUT_VALUES)
+@pytest.mark.parametrize("kind", FILE_SYSTEMS)
+def test_copy_of_a_frozen_disk_holds_what_a_cut_leaves(tmp_path: Path, kind: FileSystem, value: CutValue) -> None:
+    with cut_disk(tmp_path, kind) as disk:
+        synced, unsynced = disk.mount_point / "synced", disk.mount_point / "unsynced"
+        with synced.open("wb") as file:
+            file.write(b"s" * 50_000)
+            file.flush()
+            os.fsync(file.fileno())
+        unsynced.write_bytes(b"u" * 50_000)
+        image = tmp_path / "copy.img"
+        disk.copy_as_cut(value, image)
+        disk.power_cut(value)
+        disk.power_on()
+        left = {path.name: path.read_bytes() for path in (synced, unsynced) if path.exists()}
+        copy = CutDisk(kind, image, tmp_path / "copy")
+        with copy.mounted() as root:
+            copied = {path.name: path.read_bytes() for path in root.glob("*synced")}
+    assert left == copied
+    assert left["synced"] == b"s" * 50_000
+    assert left.get("unsynced") == (None if value == 2 else b"")
 
 
 def test_shim_counts_every_call_of_a_synced_write_in_order(tmp_path: Path) -> None:

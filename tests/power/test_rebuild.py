@@ -18,7 +18,9 @@ import httpx
 import pytest
 
 from tests.power.bench import SMALL_DISK
-from tests.power.filled import compare, delete_all, fill, make_bucket, put_all, settle
+from tests.power.door import Door
+from tests.power.filled import BUCKET, compare, delete_all, fill, make_bucket, put_all, settle
+from tests.support.model import ABSENT
 from tests.support.service import Service
 
 pytestmark = pytest.mark.timeout(900)
@@ -176,6 +178,26 @@ def test_journal_of_a_damaged_catalog_is_salvaged(tmp_path: Path) -> None:
         report = json.loads(service.run("check", "--json").stdout)
         assert not lost or report["lost_after"]
         assert all(key.startswith("unsettled/") for key in lost)
+
+
+@pytest.mark.ci
+def test_catalog_that_another_process_locks_refuses_writes_and_nothing_else(tmp_path: Path) -> None:
+    with Service(tmp_path / "data", tmp_path, 1, SMALL_DISK) as service, Door(service, BUCKET) as door:
+        make_bucket(service)
+        ledger = fill(service, 20)
+        settle(service)
+        stranger = apsw.Connection(str(catalog_of(service)))
+        stranger.execute("BEGIN IMMEDIATE")
+        refused = door.put("locked", b"x")
+        assert compare(service, ledger) == []
+        stranger.execute("ROLLBACK")
+        stranger.close()
+        assert (refused.status_code, refused.json()["code"]) == (503, "service_unavailable")
+        assert "retry-after" in refused.headers
+        assert door.observe("locked") == ABSENT
+        put_all(service, ["after/lock"], "third", ledger)
+        settle(service)
+        assert compare(service, ledger) == []
 
 
 @pytest.mark.ci

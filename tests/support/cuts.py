@@ -27,8 +27,9 @@ CUT_VALUES: Final[tuple[CutValue, ...]] = (1, 2)
 # _IOR('X', 125, __u32), see the kernel's fs/xfs/libxfs/xfs_fs.h and fs/ext4/ext4.h
 _GOINGDOWN: Final = (2 << 30) | (4 << 16) | (ord("X") << 8) | 125
 _IMAGE_MIB: Final = 320
-# ext4's default flushes data on replace-by-rename, which would hide a missing fsync.
-_MOUNT_OPTIONS: Final[dict[FileSystem, str]] = {"xfs": "loop", "ext4": "loop,noauto_da_alloc"}
+# ext4's default flushes data on replace-by-rename, which would hide a missing fsync. XFS: a copy has the id of its
+# original, and both may be mounted.
+_MOUNT_OPTIONS: Final[dict[FileSystem, str]] = {"xfs": "loop,nouuid", "ext4": "loop,noauto_da_alloc"}
 _MAKE: Final[dict[FileSystem, list[str]]] = {
     "xfs": ["mkfs.xfs", "-q", "-f"],
     "ext4": ["mkfs.ext4", "-q", "-F"],
@@ -50,6 +51,16 @@ class CutDisk:
         subprocess.run([*_MAKE[self.kind], str(self._image)], check=True, capture_output=True)
         self.mount_point.mkdir(parents=True, exist_ok=True)
 
+    @contextmanager
+    def mounted(self) -> Iterator[Path]:
+        """The mount point while it is mounted. Kill every process on it before the end."""
+        self.mount_point.mkdir(parents=True, exist_ok=True)
+        try:
+            self.mount()
+            yield self.mount_point
+        finally:
+            self.unmount()
+
     def mount(self) -> None:
         command = ["mount", "-t", self.kind, "-o", _MOUNT_OPTIONS[self.kind]]
         command += [str(self._image), str(self.mount_point)]
@@ -64,6 +75,29 @@ class CutDisk:
         finally:
             os.close(fd)
         return stamp
+
+    def copy_as_cut(self, value: CutValue, image: Path) -> None:
+        """What a cut would leave now, as an image to mount; the power stays on. Nothing may write meanwhile."""
+        if value == 1:
+            self._flush_journal()
+        command = ["cp", "--sparse=always", "--reflink=auto", str(self._image), str(image)]
+        written_ns = -1
+        while written_ns != (written_ns := self.written_ns):  # the kernel writes back when it likes
+            subprocess.run(command, check=True, capture_output=True)
+
+    @property
+    def written_ns(self) -> int:
+        """When a write last reached the image, nanoseconds since 1970."""
+        return self._image.stat().st_mtime_ns
+
+    def _flush_journal(self) -> None:
+        """A file's sync writes all of the journal before it, and no other file's data."""
+        fd = os.open(self.mount_point / ".flush", os.O_CREAT | os.O_WRONLY)
+        try:
+            os.utime(fd)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
 
     def power_on(self) -> None:
         """Unmounts what is left and mounts again, which replays the file system's log."""

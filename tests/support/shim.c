@@ -125,8 +125,9 @@ static int pass(const char *call, int fd, const char *name)
     }
     if (shared->action == FREEZE) {
         shared->reached = 1;
-        for (;;) /* nothing of this machine touches the disk any more: the test cuts and kills */
-            usleep(10000);
+        /* nothing of this machine touches the disk any more, until the test goes a call further, or kills */
+        while (shared->stop_at != 0 && index >= shared->stop_at)
+            usleep(500);
     }
     if (shared->action == FAIL && (index == stop_at || shared->sticky)) {
         shared->reached = 1;

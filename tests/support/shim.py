@@ -34,6 +34,7 @@ _ACTION: Final = struct.Struct("<IIII")
 _ACTION_OFFSET: Final = 16
 _LIE_OFFSET: Final = 32
 _CLOCK_OFFSET: Final = 144
+_CALL_SECONDS: Final = 0.02  # most that a sync of a small disk takes
 
 
 class DiskCall(NamedTuple):
@@ -88,7 +89,28 @@ class Shim:
         _STOP_AT.pack_into(self._map, _STOP_AT_OFFSET, stop_at)
 
     def disarm(self) -> None:
+        """What is frozen goes on."""
         _STOP_AT.pack_into(self._map, _STOP_AT_OFFSET, 0)
+
+    def thaw_one(self) -> None:
+        """Of what is frozen the first call is made; all that come after it wait."""
+        stop_at = self.stop_at + 1
+        is_waiting = self.calls >= stop_at
+        _STOP_AT.pack_into(self._map, _STOP_AT_OFFSET, stop_at)
+        if is_waiting:  # another thread's: nothing else tells when the first one's call has returned
+            time.sleep(_CALL_SECONDS)
+
+    @property
+    def stop_at(self) -> int:
+        """The index it is armed for; 0 = none."""
+        return int(_HEADER.unpack_from(self._map)[1])
+
+    def wait_until_frozen(self, timeout_seconds: float) -> bool:
+        """Whether a call waits at the armed index."""
+        deadline = time.monotonic() + timeout_seconds
+        while self.calls < self.stop_at and time.monotonic() < deadline:
+            time.sleep(0.001)
+        return self.calls >= self.stop_at
 
     def lie_about(self, part_of_path: str) -> None:
         """Makes syncs of paths that contain this text do nothing and succeed ('' = none)."""

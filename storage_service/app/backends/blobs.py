@@ -17,6 +17,7 @@ SIDECAR_MODE = 0o640
 BLOBS = ".blobs"
 BUCKET_SIDECAR = ".bucket.json"
 SERVICE = ".storage"
+BUCKET_SIDECAR_NEW = f"{SERVICE}.bucket.json"  # no key is shown under such a name
 
 
 class OpenBlob(NamedTuple):
@@ -211,7 +212,8 @@ class LocalBlobs:
         directory = f"{self.root}/{bucket}"
         self.disk.make_dir(directory)
         self.disk.sync_dir(self.root)  # also where another process made it
-        with published(self.disk, f"{directory}/{BUCKET_SIDECAR}", SIDECAR_MODE) as fd:
+        temporary = f"{directory}/{BUCKET_SIDECAR_NEW}"
+        with published(self.disk, f"{directory}/{BUCKET_SIDECAR}", SIDECAR_MODE, temporary) as fd:
             self.disk.write(fd, data)
             self.share(fd)
         self.disk.sync_dir(directory)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
-from storage_service.app.backends.blobs import BLOBS, BUCKET_SIDECAR, SERVICE, LocalBlobs
+from storage_service.app.backends.blobs import BLOBS, BUCKET_SIDECAR, BUCKET_SIDECAR_NEW, SERVICE, LocalBlobs
 from storage_service.app.backends.catalog.auditing import Auditor
 from storage_service.app.backends.findings import Finding, Report
 from storage_service.app.core.objects import BlobName, Bucket, Version, is_uuid
@@ -44,6 +44,8 @@ class ViewCheck:
     def _names(self, bucket: Bucket) -> Iterator[list[Name]]:
         """All names of the view, some at a time."""
         top = f"{self._blobs.root}/{bucket.name}"
+        if not os.path.isdir(top):  # not settled yet, or gone: its sidecar's matter
+            return
         for path, directories, files, fd in os.fwalk(top):
             if path == top:
                 directories[:] = [name for name in directories if name != BLOBS]
@@ -118,4 +120,4 @@ def _is_text(name: str) -> bool:
 
 def _is_temporary(key: str) -> bool:
     name = key.rpartition("/")[2]
-    return name.startswith(f"{SERVICE}.") and is_uuid(name.removeprefix(f"{SERVICE}."))
+    return key == BUCKET_SIDECAR_NEW or (name.startswith(f"{SERVICE}.") and is_uuid(name.removeprefix(f"{SERVICE}.")))

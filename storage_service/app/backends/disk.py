@@ -257,12 +257,13 @@ def _stat_of(found: os.stat_result) -> FileStat:
 
 
 @contextlib.contextmanager
-def published(disk: Disk, path: str, mode: int) -> Iterator[int]:
+def published(disk: Disk, path: str, mode: int, temporary: str = "") -> Iterator[int]:
     """A descriptor whose file appears under `path`, synced and whole, when the block ends; on any error it does not.
 
-    The one way a file is replaced. The caller syncs the directory.
+    The one way a file is replaced. The caller syncs the directory. `temporary`: its name until then, of a writer that
+    has no other beside it: what a crash leaves is replaced by the next one. Else a name of this process's own.
     """
-    temporary = f"{path}.tmp{os.getpid():x}"
+    temporary = temporary or f"{path}.tmp{os.getpid():x}"
     disk.unlink(temporary)
     fd = disk.create(temporary, mode)
     try:

@@ -84,6 +84,13 @@ class StagedFile:
             self._blob = blob
             self._blobs.adopt(self._path, blob)
 
+    def link(self, source: BlobName, blob: BlobName) -> None:
+        """Another blob's bytes get this name too, unsynced; of the staging file only the name counts."""
+        with self._lock, told(NOTHING_STORED):
+            self._shut()
+            self._blob = blob
+            self._blobs.copy(source, blob)
+
     def keep(self) -> None:
         with self._lock, clearing():
             self._shut()
@@ -121,10 +128,14 @@ class LocalFiles:
         name = STAGED_NAME.format(bucket=bucket, version_id=version_id)
         return StagedFile(f"{self._staging}/{name}", self._blobs, self._disk)
 
-    def copy(self, source: BlobName, target: BlobName) -> None:
+    def copy(self, source: BlobName, target: BlobName, bucket: int) -> StagedFile:
         with told(NOTHING_STORED):
-            self._blobs.copy(source, target)
-
-    def delete(self, blob: BlobName) -> None:
-        with clearing():
-            self._blobs.delete(blob)
+            if self._blobs.stat(source) is None:  # no intent in vain: its body is in the journal still
+                raise FileNotFoundError(self._blobs.location(source))
+        staged = self.stage(bucket, target.version_id)
+        try:
+            staged.link(source, target)
+        except BaseException:
+            staged.discard()
+            raise
+        return staged

@@ -87,6 +87,14 @@ class Layout:
     def shared(self) -> Path:
         return self.run / "shared"
 
+    def counters_of(self, worker: str) -> Path:
+        """What a worker has counted, for the others to read."""
+        return self.run / f"metrics-{worker}.json"
+
+    def counters(self) -> list[Path]:
+        """The same of all workers, with what was begun and not finished (`.new`)."""
+        return list(self.run.glob("metrics-*"))
+
     @property
     def failures(self) -> Path:
         """The last requests whose signature was refused, of all workers."""

@@ -46,7 +46,8 @@ class OpenFile(Protocol):
 
 
 class Staged(Protocol):
-    """A body on its way to disk under a staging name. Calls may come from any thread, one after another."""
+    """A body on its way to disk under a staging name, which is the intent: what a start finds of one without a version
+    goes. Calls may come from any thread, one after another."""
 
     def write(self, data: bytes) -> None: ...
     def publish(self, blob: BlobName, mtime_ns: int) -> None:
@@ -67,10 +68,9 @@ class Blobs(Protocol):
 
     def read_small(self, blob: BlobName, size: int, mtime_ns: int | None) -> bytes: ...
     def stage(self, bucket: int, version_id: str) -> Staged: ...
-    def copy(self, source: BlobName, target: BlobName) -> None:
-        """A link where it can be. Raises FileNotFoundError."""
-
-    def delete(self, blob: BlobName) -> None: ...
+    def copy(self, source: BlobName, target: BlobName, bucket: int) -> Staged:
+        """A second name for the same bytes, a link where it can be, with the intent that `stage` leaves. The name may
+        not survive a power cut: settling makes it again. `bucket`: the target's number. Raises FileNotFoundError."""
 
 
 class StagedPart(Protocol):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import orjson
 
 from storage_service.app.core import sidecar
-from storage_service.app.core.backend import Blobs
+from storage_service.app.core.backend import Blobs, Staged
 from storage_service.app.core.objects import (
     ANY_WRITE,
     Attributes,
@@ -85,10 +85,9 @@ def copy_draft(copying: Copying, source: Version) -> Version:
     )
 
 
-def link(blobs: Blobs, source: BlobName, target: BlobName) -> bool:
-    """Whether the blob could be linked; False while the source's body is still in the journal."""
+def link(blobs: Blobs, source: BlobName, target: BlobName, bucket: int) -> Staged | None:
+    """The source's blob under the target's name; None while the source's body is still in the journal."""
     try:
-        blobs.copy(source, target)
+        return blobs.copy(source, target, bucket)
     except FileNotFoundError:
-        return False
-    return True
+        return None

@@ -331,7 +331,12 @@ class SlowDown(StorageError):
 
 
 class ServiceUnavailable(StorageError):
-    """Rebuilding, read-only or draining (503); nothing was changed unless a commit's outcome is said to be unknown."""
+    """Rebuilding, read-only or draining (503); nothing was changed."""
+
+
+class OutcomeUnknown(ServiceUnavailable):
+    """The disk failed while a change was committed: it was made whole, or not at all. Whatever it would need has to
+    stay until the next start has looked."""
 
 
 class DamagedObject(StorageError):

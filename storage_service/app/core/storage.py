@@ -179,7 +179,7 @@ class ObjectStore:
         """Store the body as the key's new current version. On return it survives what the durability mode promises.
 
         Raises:
-            StorageError: nothing was stored, unless it is ServiceUnavailable with an unknown outcome.
+            StorageError: nothing was stored, unless it is OutcomeUnknown.
         """
         if options.conditions is not ANY_WRITE:
             await self.arrive(bucket, key)
@@ -302,14 +302,9 @@ class ObjectStore:
         draft = copy_draft(copying, source)
         origin = BlobName(copying.source.name, source.version_id)
         target = BlobName(copying.target.name, draft.version_id)
-        linked = await self._disk.run(link, self._blobs, origin, target)
-        change = CopyVersion(source, draft, linked, actor, copying.conditions, copying.move)
-        try:
-            return await asyncio.shield(self._catalog.commit(change))
-        except Exception:
-            if linked:
-                await self._disk.run(self._blobs.delete, target)
-            raise
+        staged = await self._disk.run(link, self._blobs, origin, target, copying.target.id)
+        change = CopyVersion(source, draft, staged is not None, actor, copying.conditions, copying.move)
+        return await self._writer.commit(change, staged)
 
     async def _source(self, copying: Copying) -> Version:
         """The version to copy; one in the trash too, if it is named by its version."""

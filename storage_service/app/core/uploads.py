@@ -20,8 +20,7 @@ from storage_service.app.core.errors import (
     InvalidPart,
     InvalidRequest,
     NoSuchUpload,
-    ServiceUnavailable,
-    StorageError,
+    OutcomeUnknown,
     UploadLocked,
 )
 from storage_service.app.core.lanes import Lane
@@ -216,13 +215,11 @@ class Uploads:
 
     def _conclude(self, done: "asyncio.Future[Outcome]", part: Part) -> None:
         """What does not count goes; of an unknown outcome nothing does."""
-        error = None if done.cancelled() else done.exception()
-        if error is None:
-            replaced = None if done.cancelled() else done.result().replaced
-            if replaced is not None:
-                self.lane.spawn(self.files.discard, replaced)
-        elif isinstance(error, StorageError) and not isinstance(error, ServiceUnavailable):
-            self.lane.spawn(self.files.discard, part)
+        if done.cancelled() or isinstance(done.exception(), OutcomeUnknown):
+            return
+        gone = part if done.exception() is not None else done.result().replaced
+        if gone is not None:
+            self.lane.spawn(self.files.discard, gone)
 
     def most_bytes(self, bucket: Bucket, upload: Upload) -> int:
         """The largest object this upload may become."""
@@ -340,12 +337,10 @@ class Uploads:
         """The blob is ready: commit it, or take it away if it is known not to count. Only with the upload's lock."""
         try:
             outcome = await self.catalog.commit(change)
-        except UploadChanged:
-            await self.lane.run(self.files.disown, blob)
+        except OutcomeUnknown:
             raise
-        except StorageError as error:
-            if not isinstance(error, ServiceUnavailable):
-                await self.lane.run(self.files.disown, blob)
+        except Exception:
+            await self.lane.run(self.files.disown, blob)
             raise
         if outcome.version is None:
             raise NoSuchUpload("The upload does not exist", key=change.draft.key)

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from storage_service.app.core.backend import Blobs, Catalog, Staged, Volume
-from storage_service.app.core.changes import Outcome, PutVersion
+from storage_service.app.core.changes import Change, Outcome, PutVersion
 from storage_service.app.core.checksums import Algorithm
 from storage_service.app.core.digests import Hasher, Wanted, check_digests, digest_small
 from storage_service.app.core.errors import (
     EntityTooLarge,
     InsufficientStorage,
+    OutcomeUnknown,
     ServiceUnavailable,
     SlowDown,
-    StorageError,
     UnsupportedType,
 )
 from storage_service.app.core.lanes import Lane
@@ -203,20 +203,26 @@ class Writer:
             draft = draft._replace(version_id=version_id)
             blob = BlobName(bucket.name, version_id)
             await self._disk.run(staged.publish, blob, draft.mtime_ns)
-            committing = asyncio.ensure_future(self._catalog.commit(_change(draft, None, options)))
         except BaseException:
             self._disk.spawn(staged.discard)
             raise
-        committing.add_done_callback(lambda done: self._conclude(done, staged))
-        return await asyncio.shield(committing)  # a client that leaves now does not undo it
+        return await self.commit(_change(draft, None, options), staged)
+
+    async def commit(self, change: Change, staged: Staged | None) -> Outcome:
+        """Commit a change whose blob is there already, and conclude its intent. A client that leaves does not undo it.
+
+        Raises: what refuses the change; OutcomeUnknown.
+        """
+        committing = asyncio.ensure_future(self._catalog.commit(change))
+        if staged is not None:
+            committing.add_done_callback(lambda done: self._conclude(done, staged))
+        return await asyncio.shield(committing)
 
     def _conclude(self, done: "asyncio.Future[Outcome]", staged: Staged) -> None:
         """The intent goes with a known outcome; with an unknown one it stays for the next start to look at."""
-        error = None if done.cancelled() else done.exception()
-        if error is None:
-            self._disk.spawn(staged.keep)
-        elif isinstance(error, StorageError) and not isinstance(error, ServiceUnavailable):
-            self._disk.spawn(staged.discard)
+        if done.cancelled() or isinstance(done.exception(), OutcomeUnknown):
+            return
+        self._disk.spawn(staged.keep if done.exception() is None else staged.discard)
 
     async def _receive(
         self, bucket: Bucket, staged: Staged, pieces: list[bytes], rest: AsyncIterator[bytes], options: PutOptions

@@ -62,6 +62,7 @@ STATUS: dict[type[errors.StorageError], int] = {
     errors.InsufficientStorage: 507,
     errors.SlowDown: 503,
     errors.ServiceUnavailable: 503,
+    errors.OutcomeUnknown: 503,
     errors.MalformedXML: 400,
     errors.InvalidRequest: 400,
     errors.InvalidTag: 400,

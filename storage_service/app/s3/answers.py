@@ -43,6 +43,7 @@ CODES: dict[type[StorageError], str] = {
     errors.MalformedPostRequest: "MalformedPOSTRequest",
     errors.DamagedObject: "InternalError",
     errors.BackendUnavailable: "ServiceUnavailable",
+    errors.OutcomeUnknown: "ServiceUnavailable",
 }
 # Statuses where S3 has another than our own doors.
 STATUSES: dict[type[StorageError], int] = {

@@ -19,7 +19,13 @@ from storage_service.app.backends.shared import Shared
 from storage_service.app.core.changes import Change, CopyVersion, DeleteBucket, DeleteObject, Outcome, PutVersion
 from storage_service.app.core.commit import decide
 from storage_service.app.core.decision import Keeping, Moment
-from storage_service.app.core.errors import InsufficientStorage, InvalidAccessKeyId, ServiceUnavailable, StorageError
+from storage_service.app.core.errors import (
+    InsufficientStorage,
+    InvalidAccessKeyId,
+    OutcomeUnknown,
+    ServiceUnavailable,
+    StorageError,
+)
 from storage_service.app.core.keys import SIGNED_BY, Stamp
 from storage_service.app.core.lanes import Turn
 from storage_service.app.core.objects import Bucket, now_ms
@@ -181,7 +187,7 @@ class Committer:
             broken = isinstance(error, BROKEN)
             self._shared[words.VOLUME] = words.READ_ONLY if broken else words.SUSPECT
             self._roll_back()
-            return [ServiceUnavailable("The disk failed; the outcome is unknown")] * len(batch)
+            return [OutcomeUnknown("The disk failed; the outcome is unknown")] * len(batch)
         except apsw.BusyError:
             self._roll_back()
             return [ServiceUnavailable("The catalog is locked by another process")] * len(batch)
