@@ -258,12 +258,12 @@ class Filled(NamedTuple):
     after: Bodies
 
 
-def large(store: Store, key: str, body: bytes) -> PutVersion:
+def large(store: Store, bucket: int, key: str, body: bytes) -> PutVersion:
     """A put whose blob lies ready, as a worker leaves it."""
-    version = draft(1, key, len(body), etag=body.decode())
+    version = draft(bucket, key, len(body), etag=body.decode())
     staged = StagedFile(f"{STAGING}/1.{version.version_id}", store.blobs, store.disk)
     staged.write(body)
-    staged.publish(BlobName("photos", version.version_id), MTIME)
+    staged.publish(store.blob(version), MTIME)
     staged.keep()
     return PutVersion(version, None, ACTOR, ANY_WRITE)
 
@@ -274,12 +274,12 @@ def fill_first(store: Store) -> None:
     store.bucket("leaving")
     store.commit_all([put(1, key, f"old {key}".encode()) for key in ("kept", "over", "gone", "patched", "moved")])
     store.commit_all([put(2, "v", b"v1"), put(2, "v", b"v2"), put(3, "x", b"gone with its bucket")])
-    store.commit(large(store, "large", b"large old"))
+    store.commit(large(store, 1, "large", b"large old"))
 
 
 def fill_second(store: Store) -> None:
     """One change of each kind, some of the same key in one pass."""
-    store.commit(large(store, "large", b"large new"))
+    store.commit(large(store, 1, "large", b"large new"))
     store.commit(put(1, "over", b"new over"))
     store.commit(put(1, "over", b"newer over"))
     store.commit(delete(1, "gone"))

@@ -37,6 +37,7 @@ from storage_service.app.core.errors import (
     NoSuchVersion,
     PreconditionFailed,
     ServiceUnavailable,
+    StorageError,
 )
 from storage_service.app.core.objects import NULL_VERSION, TAKEN_MS, Bucket, Usage, Version, WriteConditions
 from storage_service.app.core.unfinished import change_upload, open_upload, use_once
@@ -52,6 +53,12 @@ class UploadChanged(ServiceUnavailable):
 
 class BucketLeaving(ServiceUnavailable):
     """A deleted bucket's directory has not been put away yet: ask again shortly."""
+
+
+def is_undone(error: BaseException | None) -> bool:
+    """Whether a commit that ended with this is known to have changed nothing: what was made for it may go. Of a failed
+    COMMIT that is not known, and a row may name it after the next start."""
+    return isinstance(error, StorageError) and not isinstance(error, ServiceUnavailable)
 
 
 def decide(change: Change, rows: Rows, moment: Moment) -> Writes:

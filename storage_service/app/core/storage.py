@@ -20,7 +20,7 @@ from storage_service.app.core.changes import (
     UpdateBucket,
     UseOnce,
 )
-from storage_service.app.core.commit import BucketLeaving, SourceSettled
+from storage_service.app.core.commit import BucketLeaving, SourceSettled, is_undone
 from storage_service.app.core.copying import Copying, content_type_of, copy_draft, link
 from storage_service.app.core.decision import check_conditions, is_visible
 from storage_service.app.core.downloads import Asked, Download, Loader, Precheck
@@ -313,8 +313,8 @@ class ObjectStore:
         change = CopyVersion(source, draft, linked, actor, copying.conditions, copying.move)
         try:
             return await asyncio.shield(self._catalog.commit(change))
-        except Exception:
-            if linked:
+        except Exception as error:
+            if linked and is_undone(error):  # else a row may name it
                 await self._disk.run(self._blobs.delete, target)
             raise
 

@@ -13,14 +13,13 @@ import orjson
 from storage_service.app.core import sidecar
 from storage_service.app.core.backend import Catalog, Held, StagedPart, UploadFiles
 from storage_service.app.core.changes import CompleteUpload, CreateUpload, EndUpload, Outcome, PutPart
-from storage_service.app.core.commit import UploadChanged
+from storage_service.app.core.commit import UploadChanged, is_undone
 from storage_service.app.core.decision import check_conditions
 from storage_service.app.core.disk_errors import told
 from storage_service.app.core.errors import (
     InvalidPart,
     InvalidRequest,
     NoSuchUpload,
-    ServiceUnavailable,
     StorageError,
     UploadLocked,
 )
@@ -220,7 +219,7 @@ class Uploads:
             replaced = None if done.cancelled() else done.result().replaced
             if replaced is not None:
                 self.lane.spawn(self.files.discard, replaced)
-        elif isinstance(error, StorageError) and not isinstance(error, ServiceUnavailable):
+        elif is_undone(error):
             self.lane.spawn(self.files.discard, part)
 
     def most_bytes(self, bucket: Bucket, upload: Upload) -> int:
@@ -295,10 +294,11 @@ class Uploads:
 
     async def _hold(self, upload_id: str) -> Held:
         deadline = asyncio.get_running_loop().time() + HOLD_SECONDS
-        while (held := await self.lane.run(self.files.lock, upload_id)) is None:
-            if asyncio.get_running_loop().time() > deadline:
-                raise UploadLocked("Another request completes this upload")
-            await asyncio.sleep(LOOK_SECONDS)
+        with told(BROKEN_OFF):
+            while (held := await self.lane.run(self.files.lock, upload_id)) is None:
+                if asyncio.get_running_loop().time() > deadline:
+                    raise UploadLocked("Another request completes this upload")
+                await asyncio.sleep(LOOK_SECONDS)
         return held
 
     async def _attempt(self, ref: UploadRef, upload: Upload, completion: Completion) -> Version:
@@ -340,7 +340,7 @@ class Uploads:
             await self.lane.run(self.files.disown, blob)
             raise
         except StorageError as error:
-            if not isinstance(error, ServiceUnavailable):
+            if is_undone(error):
                 await self.lane.run(self.files.disown, blob)
             raise
         if outcome.version is None:

@@ -9,13 +9,13 @@ from typing import NamedTuple
 from storage_service.app.core.backend import Blobs, Catalog, Staged, Volume
 from storage_service.app.core.changes import Outcome, PutVersion
 from storage_service.app.core.checksums import Algorithm
+from storage_service.app.core.commit import is_undone
 from storage_service.app.core.digests import Hasher, Wanted, check_digests, digest_small
 from storage_service.app.core.errors import (
     EntityTooLarge,
     InsufficientStorage,
     ServiceUnavailable,
     SlowDown,
-    StorageError,
     UnsupportedType,
 )
 from storage_service.app.core.lanes import Lane
@@ -215,7 +215,7 @@ class Writer:
         error = None if done.cancelled() else done.exception()
         if error is None:
             self._disk.spawn(staged.keep)
-        elif isinstance(error, StorageError) and not isinstance(error, ServiceUnavailable):
+        elif is_undone(error):
             self._disk.spawn(staged.discard)
 
     async def _receive(

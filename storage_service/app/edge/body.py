@@ -119,10 +119,12 @@ class Body:
                 following = b""
             self._buffer += chunk
             self._buffer += following
+            del chunk, following  # a stalled upload keeps this frame: the socket may have brought a quarter mebibyte
         self._hold(len(self._buffer))
         while not self._ended and len(self._buffer) < self._budget.flush_at():
             chunk = await self._pull()  # before the buffer is looked up: `close` may replace it
             self._buffer += chunk
+            del chunk
             self._hold(len(self._buffer))
         if not self._buffer:
             raise StopAsyncIteration
