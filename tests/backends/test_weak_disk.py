@@ -14,12 +14,10 @@ from storage_service.app.backends.blobs import BLOB_MODE, BUCKET_SIDECAR, LocalB
 from storage_service.app.backends.disk import Disk, published
 from storage_service.app.backends.local import StagedFile
 from storage_service.app.core.objects import BlobName, new_id
-from tests.backends.weak_kinds import ROOT, NoDataSync, NoDirectorySync, RenameBeforeSync, read
+from tests.backends.weak_kinds import DIRECTORIES, ROOT, STAGING, NoDataSync, NoDirectorySync, RenameBeforeSync, read
 from tests.support.changing import NOW
 from tests.support.weakdisk import PowerCut, WeakDisk, crash_states
 
-STAGING = f"{ROOT}/.storage/staging/w"
-DIRECTORIES = (ROOT, f"{ROOT}/.storage", f"{ROOT}/.storage/staging", STAGING)
 BODY, MTIME = b"all of these bytes", NOW * 1_000_000
 BLOB = BlobName("photos", new_id())
 

@@ -17,14 +17,12 @@ from storage_service.app.core import sidecar
 from storage_service.app.core.changes import DeleteBucket, PutVersion
 from storage_service.app.core.errors import DamagedObject
 from storage_service.app.core.objects import ANY_WRITE, BlobName, Version, new_id
-from tests.backends.weak_kinds import ROOT, NoWholeSync, read
+from tests.backends.weak_kinds import DIRECTORIES, ROOT, STAGING, NoWholeSync, read
 from tests.support.changing import ACTOR, NOW, copy, delete, draft, patch, put
 from tests.support.rows import TRASH_MS
 from tests.support.store import Store, opened
 from tests.support.weakdisk import PowerCut, WeakDisk, crash_states
 
-STAGING = f"{ROOT}/.storage/staging/w"
-DIRECTORIES = (ROOT, f"{ROOT}/.storage", f"{ROOT}/.storage/staging", STAGING)
 BODY, MTIME = b"all of these bytes", NOW * 1_000_000
 BLOB = BlobName("photos", new_id())
 
@@ -78,12 +76,12 @@ class Filled(NamedTuple):
     after: Bodies
 
 
-def large(store: Store, key: str, body: bytes) -> PutVersion:
+def large(store: Store, bucket: int, key: str, body: bytes) -> PutVersion:
     """A put whose blob lies ready, as a worker leaves it."""
-    version = draft(1, key, len(body), etag=body.decode())
+    version = draft(bucket, key, len(body), etag=body.decode())
     staged = StagedFile(f"{STAGING}/1.{version.version_id}", store.blobs, store.disk)
     staged.write(body)
-    staged.publish(BlobName("photos", version.version_id), MTIME)
+    staged.publish(store.blob(version), MTIME)
     staged.keep()
     return PutVersion(version, None, ACTOR, ANY_WRITE)
 
@@ -94,12 +92,12 @@ def fill_first(store: Store) -> None:
     store.bucket("leaving")
     store.commit_all([put(1, key, f"old {key}".encode()) for key in ("kept", "over", "gone", "patched", "moved")])
     store.commit_all([put(2, "v", b"v1"), put(2, "v", b"v2"), put(3, "x", b"gone with its bucket")])
-    store.commit(large(store, "large", b"large old"))
+    store.commit(large(store, 1, "large", b"large old"))
 
 
 def fill_second(store: Store) -> None:
     """One change of each kind, some of the same key in one pass."""
-    store.commit(large(store, "large", b"large new"))
+    store.commit(large(store, 1, "large", b"large new"))
     store.commit(put(1, "over", b"new over"))
     store.commit(put(1, "over", b"newer over"))
     store.commit(delete(1, "gone"))

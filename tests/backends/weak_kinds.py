@@ -7,6 +7,8 @@ from storage_service.app.backends.disk import Disk
 from tests.support.weakdisk import Node, WeakDisk
 
 ROOT = "/s"
+STAGING = f"{ROOT}/.storage/staging/w"
+DIRECTORIES = (ROOT, f"{ROOT}/.storage", f"{ROOT}/.storage/staging", STAGING)
 
 
 class NoDirectorySync(WeakDisk):

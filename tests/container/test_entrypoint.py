@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from tests.container.entrypoint import Container, mode, owners
+from tests.support.ready import wait_until_ready
 from tests.support.service import Service
 from tests.support.tools import require_root, require_tool
 
@@ -237,24 +238,8 @@ def test_service_started_as_minio_listens_on_every_address(
     own, api, console = ports
     command = ("server", str(container.data), "--address", f":{api}", "--console-address", f"127.0.0.1:{console}")
     start_entrypoint(container.top, command, HOST="127.0.0.1", PORT=str(own), PUID=str(os.geteuid()))
-    with httpx.Client(transport=httpx.HTTPTransport(retries=0)) as client:
-        for port in ports:
-            answer = _when_there(client, f"http://127.0.0.1:{port}/readyz")
-            assert answer.json()["status"] == "healthy"
+    for port in ports:
+        wait_until_ready(f"http://127.0.0.1:{port}")
+        assert httpx.get(f"http://127.0.0.1:{port}/health").json()["status"] == "healthy"
     done = Service(container.data, container.top).run("check", "--json")
     assert '"problems": []' in done.stdout
-
-
-def _when_there(client: httpx.Client, url: str) -> httpx.Response:
-    import time  # noqa: PLC0415
-
-    deadline = time.monotonic() + 20
-    while True:
-        try:
-            answer = client.get(url)
-            if answer.status_code == httpx.codes.OK or time.monotonic() > deadline:
-                return answer
-        except httpx.TransportError:
-            if time.monotonic() > deadline:
-                raise
-        time.sleep(0.05)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import httpx
 import pytest
 
+from tests.support.ready import wait_until
 from tests.support.service import SERVICE_KEY, Service
 from tests.support.shim import Shim, shim_over
 
@@ -93,10 +94,8 @@ def test_jump_is_said_and_forgotten(clocked: Clocked) -> None:
 
 
 def wait_for_problem(clocked: Clocked, word: str, *, there: bool) -> None:
-    deadline = time.monotonic() + LONG_SECONDS
-    while True:
-        problems = clocked.client.get("/health").json()["problems"]
-        if any(word in problem for problem in problems) == there:
-            return
-        assert time.monotonic() < deadline, problems
-        time.sleep(0.2)
+    def problems() -> list[str]:
+        found: list[str] = clocked.client.get("/health").json()["problems"]
+        return found
+
+    wait_until(lambda: any(word in problem for problem in problems()) == there, tell=problems)

@@ -57,6 +57,8 @@ def test_service_by_https(tmp_path: Path) -> None:
         assert client.get("/storage/open/a").content == body
         health = service.run("health")
         assert (health.returncode, health.stdout) == (0, f"healthy, ready ({service.url})\n")
+        with service.changed({"TLS_CERT": "", "TLS_KEY": ""}):  # as a container's check, beside `--certs-dir`
+            assert service.run("health").stdout == health.stdout
         assert f"ready at https://localhost:{service.port}" in service.log.read_text()
         with pytest.raises(httpx.TransportError):  # nothing is said in the clear
             httpx.get(f"http://127.0.0.1:{service.port}/readyz", timeout=5)

@@ -1,18 +1,29 @@
-"""Waiting for a service that something else has started."""
+"""Waiting: for what something else does, and for a service that something else has started."""
 
 import time
+from collections.abc import Callable
 
 import httpx
 
+LONG_SECONDS = 60.0  # on a slow and shared machine; most of what is waited for takes a moment
 
-def wait_until_ready(url: str, seconds: float = 60.0, path: str = "/readyz") -> None:
-    """Until `path` answers 200. Raises: TimeoutError."""
+
+def wait_until(holds: Callable[[], bool], seconds: float = LONG_SECONDS, tell: Callable[[], object] = str) -> None:
+    """Until it holds. Raises: TimeoutError with what `tell` gives."""
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            if httpx.get(f"{url}{path}").status_code == httpx.codes.OK:
-                return
-        except httpx.TransportError:
-            pass
+    while not holds():
+        if time.monotonic() > deadline:
+            raise TimeoutError(tell())
         time.sleep(0.05)
-    raise TimeoutError(f"{url} does not become ready")
+
+
+def wait_until_ready(url: str, seconds: float = LONG_SECONDS, path: str = "/readyz") -> None:
+    """Until `path` answers 200. Raises: TimeoutError."""
+    wait_until(lambda: _answers(f"{url}{path}"), seconds, lambda: f"{url} does not become ready")
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url).status_code == httpx.codes.OK
+    except httpx.TransportError:
+        return False

@@ -29,7 +29,7 @@
 #define EXPORT __attribute__((visibility("default")))
 #define LOGGED 8192
 
-enum { COUNT = 0, KILL = 1, FREEZE = 2, FAIL = 3 };
+enum { COUNT = 0, KILL = 1, FREEZE = 2, FAIL = 3, HALVE = 4 };
 
 struct entry {
     char call[16];
@@ -41,7 +41,7 @@ struct state {
     _Atomic uint64_t stop_at; /* the index the action waits for; 0 = none */
     _Atomic uint32_t action;
     _Atomic uint32_t error;   /* FAIL: the errno */
-    _Atomic uint32_t sticky;  /* FAIL: every later call too */
+    _Atomic uint32_t sticky;  /* FAIL and HALVE: every later call too */
     _Atomic uint32_t reached; /* the index was hit */
     char lie[112];            /* syncs of paths containing this return 0 and do nothing */
     _Atomic int64_t clock;    /* seconds that the wall clock is ahead; what measures spans of time is left alone */
@@ -105,7 +105,7 @@ static void write_down(uint64_t index, const char *call, const char *path)
     snprintf(entry->path, sizeof entry->path, "%s", path + root_length + skipped);
 }
 
-/* Counts one call. Returns 0 to go on, or -1 with errno set when the call has to fail. */
+/* Counts one call. Returns 0 to go on, -1 with errno set when the call has to fail, or HALVE when it is to do half. */
 static int pass(const char *call, int fd, const char *name)
 {
     char path[PATH_MAX];
@@ -129,12 +129,13 @@ static int pass(const char *call, int fd, const char *name)
         while (shared->stop_at != 0 && index >= shared->stop_at)
             usleep(500);
     }
-    if (shared->action == FAIL && (index == stop_at || shared->sticky)) {
-        shared->reached = 1;
-        errno = (int)shared->error;
-        return -1;
-    }
-    return 0;
+    if ((shared->action != FAIL && shared->action != HALVE) || (index != stop_at && !shared->sticky))
+        return 0;
+    shared->reached = 1;
+    if (shared->action == HALVE)
+        return HALVE;
+    errno = (int)shared->error;
+    return -1;
 }
 
 static int is_lied_about(int fd)
@@ -156,36 +157,47 @@ static int is_lied_about(int fd)
     EXPORT result name parameters                              \
     {                                                          \
         REAL(name);                                            \
-        return pass(#name, fd, NULL) ? -1 : real arguments;    \
+        return pass(#name, fd, NULL) < 0 ? -1 : real arguments; \
     }
 
 #define ON_PATH(result, name, parameters, at, path, arguments) \
     EXPORT result name parameters                              \
     {                                                          \
         REAL(name);                                            \
-        return pass(#name, at, path) ? -1 : real arguments;    \
+        return pass(#name, at, path) < 0 ? -1 : real arguments; \
+    }
+
+/* A call that may do a part of its `n` bytes, and says how many. */
+#define ON_BYTES(name, parameters, arguments)                  \
+    EXPORT ssize_t name parameters                             \
+    {                                                          \
+        REAL(name);                                            \
+        int verdict = pass(#name, fd, NULL);                   \
+        if (verdict < 0)                                       \
+            return -1;                                         \
+        if (verdict == HALVE)                                  \
+            n = (n + 1) / 2;                                   \
+        return real arguments;                                 \
     }
 
 #define SYNC(name)                                             \
     EXPORT int name(int fd)                                    \
     {                                                          \
         REAL(name);                                            \
-        if (pass(#name, fd, NULL))                             \
+        if (pass(#name, fd, NULL) < 0)                         \
             return -1;                                         \
         return is_lied_about(fd) ? 0 : real(fd);               \
     }
 
-ON_DESCRIPTOR(ssize_t, write, (int fd, const void *data, size_t n), fd, (fd, data, n))
-ON_DESCRIPTOR(ssize_t, pwrite, (int fd, const void *data, size_t n, off_t at), fd, (fd, data, n, at))
-ON_DESCRIPTOR(ssize_t, pwrite64, (int fd, const void *data, size_t n, off64_t at), fd,
-              (fd, data, n, at))
+ON_BYTES(write, (int fd, const void *data, size_t n), (fd, data, n))
+ON_BYTES(pwrite, (int fd, const void *data, size_t n, off_t at), (fd, data, n, at))
+ON_BYTES(pwrite64, (int fd, const void *data, size_t n, off64_t at), (fd, data, n, at))
 ON_DESCRIPTOR(ssize_t, writev, (int fd, const struct iovec *v, int n), fd, (fd, v, n))
 ON_DESCRIPTOR(ssize_t, pwritev, (int fd, const struct iovec *v, int n, off_t at), fd, (fd, v, n, at))
 ON_DESCRIPTOR(ssize_t, pwritev64, (int fd, const struct iovec *v, int n, off64_t at), fd,
               (fd, v, n, at))
-ON_DESCRIPTOR(ssize_t, copy_file_range,
-              (int in, off64_t *from, int fd, off64_t *to, size_t n, unsigned flags), fd,
-              (in, from, fd, to, n, flags))
+ON_BYTES(copy_file_range, (int in, off64_t *from, int fd, off64_t *to, size_t n, unsigned flags),
+         (in, from, fd, to, n, flags))
 ON_DESCRIPTOR(int, ftruncate, (int fd, off_t length), fd, (fd, length))
 ON_DESCRIPTOR(int, ftruncate64, (int fd, off64_t length), fd, (fd, length))
 SYNC(fsync)
@@ -225,7 +237,7 @@ static mode_t mode_of(int flags, va_list arguments)
         va_start(arguments, flags);                                  \
         mode_t mode = mode_of(flags, arguments);                     \
         va_end(arguments);                                           \
-        if (pass_open(#name, AT_FDCWD, path, flags))                 \
+        if (pass_open(#name, AT_FDCWD, path, flags) < 0)             \
             return -1;                                               \
         return real(path, flags, mode);                              \
     }
@@ -238,7 +250,7 @@ static mode_t mode_of(int flags, va_list arguments)
         va_start(arguments, flags);                                  \
         mode_t mode = mode_of(flags, arguments);                     \
         va_end(arguments);                                           \
-        if (pass_open(#name, at, path, flags))                       \
+        if (pass_open(#name, at, path, flags) < 0)                   \
             return -1;                                               \
         return real(at, path, flags, mode);                          \
     }

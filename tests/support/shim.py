@@ -20,9 +20,9 @@ from typing import Final, Literal, NamedTuple
 
 from tests.support.tools import require_tool
 
-Action = Literal["count", "kill", "freeze", "fail"]
+Action = Literal["count", "kill", "freeze", "fail", "halve"]
 
-_ACTIONS: Final[dict[Action, int]] = {"count": 0, "kill": 1, "freeze": 2, "fail": 3}
+_ACTIONS: Final[dict[Action, int]] = {"count": 0, "kill": 1, "freeze": 2, "fail": 3, "halve": 4}
 _SOURCE: Final = Path(__file__).with_name("shim.c")
 # shim.c's struct state: calls, stop_at, action, error, sticky, reached, lie, clock; then the log.
 _HEADER: Final = struct.Struct("<QQIIII112sq")

@@ -1,20 +1,19 @@
 """Lists of keys that links to archives name, as records. The jobs remove those whose time is over. Calls block."""
 
-import errno
 import logging
 from collections.abc import Sequence
 
 from storage_service.app.backends.disk import Disk
 from storage_service.app.backends.records import Records
 from storage_service.app.backends.volume import Layout
-from storage_service.app.core.errors import InsufficientStorage, SlowDown
+from storage_service.app.core.disk_errors import told
+from storage_service.app.core.errors import SlowDown
 from storage_service.app.core.objects import new_id
 
 log = logging.getLogger(__name__)
 
 KIND = "key-list"
 MOST_LISTS = 10_000  # at a time
-FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class StoredLists:
@@ -25,15 +24,10 @@ class StoredLists:
 
     def keep(self, keys: Sequence[str], until_ms: int) -> str:
         list_id = new_id()
-        try:
-            with self._records.locked():
-                if self._records.count(KIND) >= MOST_LISTS:
-                    raise SlowDown("Too many links to lists of files hold at once")
-                self._records.write(KIND, list_id, {"keys": list(keys), "until_ms": until_ms})
-        except OSError as error:
-            if error.errno in FULL:
-                raise InsufficientStorage("The disk is full") from None
-            raise
+        with told("The disk failed; the link was not made"), self._records.locked():
+            if self._records.count(KIND) >= MOST_LISTS:
+                raise SlowDown("Too many links to lists of files hold at once")
+            self._records.write(KIND, list_id, {"keys": list(keys), "until_ms": until_ms})
         return list_id
 
     def find(self, list_id: str) -> tuple[str, ...] | None:

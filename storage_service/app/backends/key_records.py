@@ -21,6 +21,7 @@ from storage_service.app.core.objects import now_ms
 log = logging.getLogger(__name__)
 
 KIND, USES, ALL = "access-key", "access-key-uses", "all"
+NOT_STORED = "The disk failed; the access key was not stored"
 
 
 class StoredKeys:
@@ -37,13 +38,13 @@ class StoredKeys:
         return [key for record in self._records.all(KIND) if (key := self._parsed(record)) is not None]
 
     def add(self, key: AccessKey) -> None:
-        with self._records.locked():
+        with told(NOT_STORED), self._records.locked():
             if self._records.has(KIND, key.access_key):  # a damaged one, too
                 raise AccessKeyExists(f"The access key {key.access_key} is there already")
             self._write(key)
 
     def replace(self, key: AccessKey) -> None:
-        with self._records.locked():
+        with told(NOT_STORED), self._records.locked():
             if not self._records.has(KIND, key.access_key):
                 raise NoSuchAccessKey("There is no such access key")
             self._write(key)
@@ -77,8 +78,7 @@ class StoredKeys:
 
     def _write(self, key: AccessKey) -> None:
         sealed = self._sealer.seal(key.secret, _place(key.access_key)) if key.secret else ""
-        with told("The disk failed; the access key was not stored"):
-            self._records.write(KIND, key.access_key, render_record(replace(key, secret=sealed)))
+        self._records.write(KIND, key.access_key, render_record(replace(key, secret=sealed)))
         # The file of this moment: a service that started since has made another. Its writers take the lock we hold.
         with contextlib.suppress(FileNotFoundError, ValueError):
             Shared(self._layout.shared).add(words.KEYS, 1)

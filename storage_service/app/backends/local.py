@@ -1,6 +1,7 @@
 """Local files as the core's `Blobs`: open files that close safely, and bodies staged on their way in."""
 
 import contextlib
+import errno
 import logging
 import threading
 from collections.abc import Iterator
@@ -8,10 +9,12 @@ from collections.abc import Iterator
 from storage_service.app.backends.blobs import BLOB_MODE, LocalBlobs, OpenBlob
 from storage_service.app.backends.disk import Disk
 from storage_service.app.core.disk_errors import told
+from storage_service.app.core.errors import DamagedObject, ServiceUnavailable, StorageError
 from storage_service.app.core.objects import BlobName
 
 log = logging.getLogger(__name__)
 
+LOST = frozenset({errno.EIO, errno.EBADMSG, errno.EUCLEAN})  # checksums of the file system, too
 NOTHING_STORED = "The disk failed; nothing was stored"
 STAGED_NAME = "{bucket}.{version_id}"  # the bucket's number, so that a start can find the blob of an intent
 
@@ -24,6 +27,14 @@ def clearing() -> Iterator[None]:
         yield
     except OSError as error:
         log.warning("a file could not be removed and is left: %s", error)
+
+
+def unread(error: OSError) -> StorageError:
+    """What a read that the disk refused is called: damage that stays, or trouble of this moment."""
+    log.error("a read failed: %s: %s", type(error).__name__, error)
+    if error.errno in LOST:
+        return DamagedObject("The disk cannot read the stored bytes")
+    return ServiceUnavailable("The disk cannot be read at this moment")
 
 
 class OpenFile:
@@ -41,8 +52,12 @@ class OpenFile:
         return self._fd
 
     def read(self, offset: int, size: int) -> bytes:
-        with self._lock:
-            return self._disk.read(self._fd, size, offset) if self._open else b""
+        """Raises DamagedObject, ServiceUnavailable."""
+        try:
+            with self._lock:
+                return self._disk.read(self._fd, size, offset) if self._open else b""
+        except OSError as error:
+            raise unread(error) from None
 
     def read_into(self, buffer: memoryview, offset: int) -> int:
         with self._lock:
@@ -119,10 +134,22 @@ class LocalFiles:
         self._staging = staging
 
     def open(self, blob: BlobName, size: int, mtime_ns: int | None) -> OpenFile:
-        return OpenFile(self._blobs.open(blob, size, mtime_ns), self._disk, self._blobs.location(blob))
+        """Raises FileNotFoundError, DamagedObject, ServiceUnavailable."""
+        try:
+            return OpenFile(self._blobs.open(blob, size, mtime_ns), self._disk, self._blobs.location(blob))
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise unread(error) from None
 
     def read_small(self, blob: BlobName, size: int, mtime_ns: int | None) -> bytes:
-        return self._blobs.read_small(blob, size, mtime_ns)
+        """As `open`, and all of it."""
+        try:
+            return self._blobs.read_small(blob, size, mtime_ns)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise unread(error) from None
 
     def stage(self, bucket: int, version_id: str) -> StagedFile:
         name = STAGED_NAME.format(bucket=bucket, version_id=version_id)

@@ -9,6 +9,7 @@ from storage_service.app.backends.disk import Disk
 from storage_service.app.backends.records import Records
 from storage_service.app.backends.shared import Shared
 from storage_service.app.backends.volume import Layout
+from storage_service.app.core.disk_errors import told
 from storage_service.app.core.objects import now_ms
 from storage_service.app.core.security import Kind
 from storage_service.app.core.sessions import Session, Via
@@ -17,6 +18,7 @@ log = logging.getLogger(__name__)
 
 FORMAT = 1
 KIND = "console-session"
+NOT_STORED = "The disk failed; the session is as it was"
 
 
 class StoredSessions:
@@ -31,7 +33,7 @@ class StoredSessions:
         return [found for record in self._records.all(KIND) if (found := _parsed(record)) is not None]
 
     def add(self, session: Session) -> None:
-        with self._records.locked():
+        with told(NOT_STORED), self._records.locked():
             for old in self.all():
                 if old.expires_ms <= now_ms():
                     self._records.remove(KIND, old.id)
@@ -39,7 +41,7 @@ class StoredSessions:
             self._tell()
 
     def remove(self, session_id: str) -> None:
-        with self._records.locked():
+        with told(NOT_STORED), self._records.locked():
             self._records.remove(KIND, session_id)
             self._tell()
 

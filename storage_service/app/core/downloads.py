@@ -13,6 +13,9 @@ from storage_service.app.core.objects import BlobName, Bucket, Found, Pinned, Sp
 
 SMALL_BYTES = 64 << 10  # read at once with the row; above that the file is streamed
 CHUNK_BYTES = 1 << 20
+TIGHT_CHUNK_BYTES = 128 << 10  # once half of `HELD_BYTES` is taken
+LEAST_CHUNK_BYTES = 32 << 10  # once all of it is
+HELD_BYTES = 48 << 20  # of all downloads of a worker, about: a client that stands still keeps what it was sent last
 TRIES = 3  # a row read just before its version was replaced and removed is read again
 
 PIECE_BYTES = 8 << 20
@@ -41,6 +44,23 @@ class Asked(NamedTuple):
     precheck: Precheck | None = None
 
 
+class Outgoing:
+    """Bytes that are read and not sent yet, of all downloads of this process: the more, the smaller their pieces."""
+
+    __slots__ = ("taken",)
+
+    def __init__(self) -> None:
+        self.taken = 0
+
+    def piece_bytes(self) -> int:
+        if self.taken < HELD_BYTES // 2:
+            return CHUNK_BYTES
+        return TIGHT_CHUNK_BYTES if self.taken < HELD_BYTES else LEAST_CHUNK_BYTES
+
+
+OUTGOING = Outgoing()
+
+
 class Download:
     """A version and its bytes: in memory, or an open file that the holder closes."""
 
@@ -67,13 +87,19 @@ class Download:
         if self.body is not None:
             yield self.body[span.start : span.end]
             return
-        at = span.start
-        while at < span.end and self._file is not None:
-            data = await self._disk.run(self._file.read, at, min(CHUNK_BYTES, span.end - at))
-            if not data:
-                raise DamagedObject("The stored bytes end early", key=self.version.key)
-            at += len(data)
-            yield data
+        at, held, waiting = span.start, 0, 0  # what the socket still has, and what is to follow
+        try:
+            while at < span.end and self._file is not None:
+                size = min(OUTGOING.piece_bytes(), span.end - at)
+                OUTGOING.taken += size - held
+                held, waiting = waiting, size
+                data = await self._disk.run(self._file.read, at, size)
+                if not data:
+                    raise DamagedObject("The stored bytes end early", key=self.version.key)
+                at += len(data)
+                yield data
+        finally:
+            OUTGOING.taken -= held + waiting
 
     def fold(self, span: Span, function: Fold, value: int) -> "asyncio.Future[int]":
         """`value = function(bytes, value)` over the span's bytes, on a thread. Raises: DamagedObject."""

@@ -178,14 +178,20 @@ class Resumables:
             await self._lane.run(_let_go, writing.growing, held)
 
     async def _take(self, upload_id: str) -> Held:
-        """The upload's lock; a holder is asked to yield. Raises NoSuchUpload, UploadLocked."""
+        """The upload's lock; a holder is asked to yield. Raises NoSuchUpload, UploadLocked, and what `told` raises."""
         deadline = asyncio.get_running_loop().time() + TAKE_SECONDS
-        while (held := await self._lane.run(self._files.lock, upload_id)) is None:
-            if asyncio.get_running_loop().time() > deadline:
-                raise UploadLocked("Another request is writing to this upload")
-            await self._lane.run(self._files.want, upload_id)
-            await asyncio.sleep(LOOK_SECONDS)
-        await self._lane.run(self._files.forget_wish, upload_id)
+        with told(BROKEN_OFF):
+            while (held := await self._lane.run(self._files.lock, upload_id)) is None:
+                if asyncio.get_running_loop().time() > deadline:
+                    raise UploadLocked("Another request is writing to this upload")
+                await self._lane.run(self._files.want, upload_id)
+                await asyncio.sleep(LOOK_SECONDS)
+        try:
+            with told(BROKEN_OFF):
+                await self._lane.run(self._files.forget_wish, upload_id)
+        except BaseException:
+            await self._lane.run(held.release)
+            raise
         return held
 
     # Becoming an object -----------------------------------------------------------------------------------------
@@ -194,7 +200,8 @@ class Resumables:
         """All bytes are there and committed. Only with the lock."""
         rolling = rolling_of(upload)
         if not upload.size:
-            growing = await self._lane.run(self._files.open, upload.id, 0)
+            with told(BROKEN_OFF):
+                growing = await self._lane.run(self._files.open, upload.id, 0)
             await self._lane.run(growing.close)
             rolling = Rolling().plus(PartHasher().finish(), 0, 0)
         digests = Digests(f"{rolling.md5}-{rolling.pieces}", rolling.crc64nvme)

@@ -293,10 +293,11 @@ class Uploads:
 
     async def _hold(self, upload_id: str) -> Held:
         deadline = asyncio.get_running_loop().time() + HOLD_SECONDS
-        while (held := await self.lane.run(self.files.lock, upload_id)) is None:
-            if asyncio.get_running_loop().time() > deadline:
-                raise UploadLocked("Another request completes this upload")
-            await asyncio.sleep(LOOK_SECONDS)
+        with told(BROKEN_OFF):
+            while (held := await self.lane.run(self.files.lock, upload_id)) is None:
+                if asyncio.get_running_loop().time() > deadline:
+                    raise UploadLocked("Another request completes this upload")
+                await asyncio.sleep(LOOK_SECONDS)
         return held
 
     async def _attempt(self, ref: UploadRef, upload: Upload, completion: Completion) -> Version:

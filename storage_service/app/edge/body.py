@@ -120,6 +120,7 @@ class Body:
             self._add(chunk)
             if following is not chunk:
                 self._add(following)
+            del chunk, following  # a stalled upload keeps this frame
         self._hold(self._waiting)
         while not self._ended and self._waiting < self._budget.flush_at():
             self._add(await self._pull())

@@ -10,8 +10,9 @@ import asyncio
 from collections.abc import Awaitable, Generator, Iterable
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HEADER_RE, STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HEADER_RE, STATUS_LINE, RequestResponseCycle
 
+from storage_service.app.process.patience import PatientProtocol, Standing
 from storage_service.app.process.zero_copy import EXTENSION, Outlet, Parts, can_take_files, drained, size_of
 
 CONTROLS = bytes([*range(9), *range(10, 32), 127])  # no header value may hold them; a tab may stand
@@ -96,7 +97,7 @@ class Cycle(RequestResponseCycle):
             await super().send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-class Protocol(HttpToolsProtocol):
+class Protocol(PatientProtocol):
     """One connection: `http=` of uvicorn.Config."""
 
     _outlet: Outlet | None = None
@@ -110,6 +111,10 @@ class Protocol(HttpToolsProtocol):
         super().connection_lost(exc)
         if self._outlet is not None:
             self._outlet.leave()
+
+    def stands(self) -> Standing | None:
+        """What changes as soon as the client goes on; None while it waits for us."""
+        return super().stands() if self._outlet is None else self._outlet.stands()
 
     async def send_parts(self, parts: Parts) -> bool:
         """Past the transport, which must hold nothing. False if the client has left."""

@@ -11,12 +11,24 @@ EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # nosec B104 # noqa: S104 (a
 
 
 def health(timeout_seconds: float) -> dict[str, Any]:
-    """`url`, `ready`, `status` and `problems` of the service at PORT; `status` is `down` when nothing answers."""
+    """`url`, `ready`, `status` and `problems` of the service at PORT; `status` is `down` when nothing answers.
+
+    By HTTPS, too, where no certificate is set: its command line may have named one (`--tls-cert`, MinIO's
+    `--certs-dir`), which whoever asks for its health is not told.
+    """
     try:
         settings = load(secret_key=UNUSED_SECRET)
     except BadSettings as error:
         raise Refused(str(error)) from None
     url = url_of(settings)
+    found = _ask(url, timeout_seconds)
+    if found["status"] != "down" or settings.tls_pair:
+        return found
+    by_https = _ask(url.replace("http://", "https://", 1), timeout_seconds)
+    return found if by_https["status"] == "down" else by_https
+
+
+def _ask(url: str, timeout_seconds: float) -> dict[str, Any]:
     try:
         # trust_env: a proxy of the environment has no business between a service and its own machine.
         # verify: it is our own port, asked by an address that no certificate names.

@@ -104,11 +104,17 @@ class Outlet:
         self._socket = socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno()))
         self._waiter: asyncio.Future[None] | None = None
         self._left = False
+        self._pushes = 0
+
+    def stands(self) -> tuple[str, int, int] | None:
+        """What changes as soon as the client takes something; None while it waits for us."""
+        return None if self._waiter is None else ("parts", self._pushes, 0)
 
     async def send(self, parts: Parts) -> bool:
         """All of them; False if the client has left. Raises: EOFError: a file ends early. OSError: of the disk."""
         while not self._left:
             state = await returned(_lane().run(parts.push, self._socket))
+            self._pushes += 1
             if state == DONE:
                 return True
             self._left = self._left or state == GONE

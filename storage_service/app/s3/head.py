@@ -67,11 +67,12 @@ def render_head(call: Call, version: Version, bucket: Bucket, *, whole: bool = T
         headers += checksum_headers(doc)
     if asks(call.request):
         headers = with_overrides(call, headers)
-    if not call.target.hosted:
-        headers.append(NOSNIFF)  # a type that says nothing, as */*, lets a browser guess a page
-        if is_active(_type_of(headers)):
-            headers.append(APART)
-    return headers
+    return headers if call.target.hosted else headers + _apart(headers)
+
+
+def _apart(headers: list[Header]) -> list[Header]:
+    """What keeps a page from running in our origin; a type that says nothing, as */*, lets a browser guess one."""
+    return [NOSNIFF, APART] if is_active(_type_of(headers)) else [NOSNIFF]
 
 
 def _type_of(headers: list[Header]) -> str:

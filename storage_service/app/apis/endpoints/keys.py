@@ -27,7 +27,7 @@ KeyId = Annotated[str, Path(description="The access key.", examples=["2RZ1K9MXQ7
     summary="Make an S3 access key",
     status_code=201,
     response_model=KeyMade,
-    responses=problems(400, 401, 403, 422, 503),
+    responses=problems(400, 401, 403, 422, 503, 507),
 )
 @allow("manage_keys")
 async def create(call: Call, body: KeyCreate) -> Response:
@@ -91,7 +91,7 @@ async def get(call: Call, access_key: KeyId) -> Response:
     summary="Revoke an S3 access key",
     status_code=204,
     response_class=Response,
-    responses=problems(401, 403, 404, 503),
+    responses=problems(401, 403, 404, 503, 507),
 )
 @allow("manage_keys")
 async def revoke(call: Call, access_key: KeyId) -> Response:
