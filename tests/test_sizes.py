@@ -30,7 +30,7 @@ def wanted() -> list[str]:
     return list(SIZES) if asked == "all" else [asked]
 
 
-pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("disk"), pytest.mark.parametrize("size", wanted())]
+pytestmark = [pytest.mark.timeout(900), pytest.mark.parametrize("size", wanted())]
 
 
 class Body:

@@ -19,7 +19,7 @@ from tests.support.certificates import make_pair
 from tests.support.service import REPOSITORY, SECRET_KEY, SERVICE_KEY, Service
 from tests.support.tools import require_root, require_tool
 
-pytestmark = [pytest.mark.ci, pytest.mark.xdist_group("doctor")]
+pytestmark = pytest.mark.ci
 
 CHECKS = REPOSITORY / "storage_service/app/process/doctor"
 PAGE = REPOSITORY / "docs/doctor.md"
@@ -230,7 +230,6 @@ def test_disk_without_inodes(doctor: Doctor, tmp_path: Path) -> None:
         assert "no inodes left" in doctor.faults(STORAGE_PATH=str(data))["disk_inodes"]["detail"]
 
 
-@pytest.mark.xdist_group("disk")
 def test_disk_whose_writes_a_power_cut_may_mix(doctor: Doctor, tmp_path: Path) -> None:
     require_root()
     require_tool("losetup")

@@ -80,7 +80,6 @@ def slow_upload(url: str, place: str) -> Iterator[Callable[[], int]]:
 
 @pytest.mark.full
 @pytest.mark.timeout(1200)
-@pytest.mark.xdist_group("image")
 def test_image_serves_and_stops(image: Image, tmp_path: Path) -> None:
     with running(image, tmp_path / "data", STORAGE_BUCKETS="first:public") as (container, url):
         wait_until_ready(url)
@@ -110,7 +109,6 @@ def test_image_serves_and_stops(image: Image, tmp_path: Path) -> None:
 
 @pytest.mark.full
 @pytest.mark.timeout(1200)
-@pytest.mark.xdist_group("image")
 def test_image_starts_as_minio_does(image: Image, tmp_path: Path) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -125,7 +123,6 @@ def test_image_starts_as_minio_does(image: Image, tmp_path: Path) -> None:
 
 @pytest.mark.full
 @pytest.mark.timeout(1200)
-@pytest.mark.xdist_group("image")
 def test_image_refuses_in_one_line(image: Image, tmp_path: Path) -> None:
     done = image.run(*image.config.entrypoint, *image.config.command)
     assert (done.returncode, done.stderr) == (3, "storage: SECRET_KEY: is required\n")

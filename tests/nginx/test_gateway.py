@@ -22,7 +22,7 @@ from tests.support.certificates import make_pair
 from tests.support.service import Service
 from tests.support.tools import require_root, require_tool
 
-pytestmark = [pytest.mark.ci, pytest.mark.xdist_group("nginx")]
+pytestmark = pytest.mark.ci
 
 PRETENDED = {
     "X-Storage-Accel": "/elsewhere/",

@@ -18,7 +18,7 @@ from tests.nginx.gateway import Gateway, ask, free_port
 from tests.realtime.talking import talking_to
 from tests.support.service import Service
 
-pytestmark = [pytest.mark.ci, pytest.mark.xdist_group("nginx")]
+pytestmark = pytest.mark.ci
 
 
 @pytest.fixture(params=["own host", "path"])

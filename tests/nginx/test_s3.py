@@ -17,7 +17,7 @@ from tests.nginx.conftest import S3_KEY, S3_SECRET
 from tests.nginx.gateway import Gateway
 from tests.nginx.kinds import LARGE, body_of
 
-pytestmark = [pytest.mark.ci, pytest.mark.xdist_group("nginx")]
+pytestmark = pytest.mark.ci
 
 MIB = 1 << 20
 BODY = body_of("s3", LARGE)

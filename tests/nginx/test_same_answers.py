@@ -10,7 +10,7 @@ from tests.nginx.gateway import Answer, Gateway, ask
 from tests.nginx.kinds import LARGE, OBJECTS, PRIVATE, PUBLIC, Kind, body_of, quoted
 from tests.support.service import ANON_KEY, Service
 
-pytestmark = [pytest.mark.ci, pytest.mark.xdist_group("nginx")]
+pytestmark = pytest.mark.ci
 
 FIXED = {"X-Request-ID": "same-for-all", "Accept-Encoding": "identity"}
 ONE_PART = ("bytes=0-0", "bytes=5-", "bytes=-7", "bytes=1000-299999", "bytes=0-99999999")

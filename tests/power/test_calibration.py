@@ -20,7 +20,7 @@ import pytest
 from tests.support.cuts import CUT_VALUES, FILE_SYSTEMS, CutDisk, CutValue, FileSystem, cut_disk
 from tests.support.shim import Shim, shim_over
 
-pytestmark = [pytest.mark.ci, pytest.mark.xdist_group("disk")]
+pytestmark = pytest.mark.ci
 
 WRITER = Path(__file__).with_name("tiny_writer.py")
 RUN_SECONDS = 0.5

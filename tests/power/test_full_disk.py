@@ -20,7 +20,7 @@ from tests.support.service import Service
 from tests.support.shim import shim_over
 from tests.support.tools import require_root, require_tool
 
-pytestmark = [pytest.mark.ci, pytest.mark.xdist_group("disk"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.ci, pytest.mark.timeout(300)]
 
 BUCKET: Final = "filled"
 LARGE: Final = 1 << 20

@@ -70,7 +70,6 @@ def test_crash_safe_loses_nothing_to_a_kill(tmp_path: Path) -> None:
         assert report.acknowledged > 0
 
 
-@pytest.mark.xdist_group("disk")
 @pytest.mark.parametrize(("kind", "value"), [("xfs", 2), ("ext4", 1)])
 def test_crash_safe_may_lose_moments_to_a_cut_but_what_is_there_is_whole(
     tmp_path: Path, kind: FileSystem, value: CutValue

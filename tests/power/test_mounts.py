@@ -66,7 +66,6 @@ def test_expected_storage_is_served(tmp_path: Path) -> None:
 
 
 @pytest.mark.ci
-@pytest.mark.xdist_group("disk")
 def test_unmounted_disk_is_refused_and_served_again_once_mounted(tmp_path: Path) -> None:
     with cut_disk(tmp_path, "ext4", size_mib=128) as disk:
         own = start_once(disk.mount_point, tmp_path)

@@ -17,7 +17,7 @@ from tests.power.load import BUCKET
 from tests.support.cuts import CUT_VALUES, FILE_SYSTEMS, CutValue, FileSystem, cut_disk
 from tests.support.model import Report
 
-pytestmark = [pytest.mark.xdist_group("disk"), pytest.mark.timeout(1800)]
+pytestmark = pytest.mark.timeout(1800)
 
 KINDS_OF_CUT: Final = len(FILE_SYSTEMS) * len(CUT_VALUES)
 CLIENTS: Final = 12

@@ -15,7 +15,7 @@ from tests.power.bench import Bench, service_on
 from tests.support.cuts import CUT_VALUES, FILE_SYSTEMS, cut_disk
 from tests.support.model import Report
 
-pytestmark = [pytest.mark.ci, pytest.mark.xdist_group("disk"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.ci, pytest.mark.timeout(900)]
 
 SABOTAGE: Final = Path(__file__).with_name("sabotage")
 MOST_CUTS: Final = 20

@@ -21,8 +21,8 @@ FEWEST_CALLS: Final = 12  # of an operation until it is settled
 FEWEST_DIFFERENT: Final = 3  # before the commit, after it, settled
 NAMES: Final = [*STEPS, "bucket create", "bucket delete"]
 DISKS: Final = [
-    pytest.param("xfs", marks=pytest.mark.xdist_group("disk")),
-    pytest.param("ext4", marks=[pytest.mark.full, pytest.mark.xdist_group("disk-ext4")]),
+    pytest.param("xfs"),
+    pytest.param("ext4", marks=pytest.mark.full),
 ]
 
 

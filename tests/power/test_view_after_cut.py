@@ -40,7 +40,6 @@ def test_torn_blob_is_not_linked_and_settling_shows_the_whole_one(tmp_path: Path
 
 
 @pytest.mark.ci
-@pytest.mark.xdist_group("disk")
 def test_torn_blob_is_not_cloned_and_settling_shows_the_whole_one(tmp_path: Path) -> None:
     with cut_disk(tmp_path, "xfs") as disk:
         check_torn_clone(disk.mount_point / "data")

@@ -191,7 +191,6 @@ def read_only(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", data], check=True)
 
 
-@pytest.mark.xdist_group("disk")
 def test_read_only_file_system(environment: dict[str, str], tmp_path: Path, read_only: Path) -> None:
     line = refused(start(environment, tmp_path))
     assert str(read_only) in line
