@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from storage_service.cli.transfer.plan import Plan, Terms
     from storage_service.cli.transfer.said import Said
     from storage_service.client import Client
-    from storage_service.client.wire import PutOptions
+    from storage_service.client.options import PutOptions
 
 EITHER = "BUCKET/KEY; local paths begin with / ./ ../ or ~"
 CP = examples(

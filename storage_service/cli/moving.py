@@ -6,7 +6,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,6 +28,7 @@ EXAMPLES = examples(
     "storage import ./pictures --to photos",
     "storage import old-iam-info.zip",
 )
+ONE_BUCKET = "--to names one bucket: say which with --bucket"
 STOPPED = 130  # as a shell says it of Ctrl-C
 
 
@@ -73,7 +74,8 @@ def register(app: typer.Typer) -> None:
 def _import(options: Options) -> None:
     """Move in from another store; run it again to go on, or to bring what is new. Exit code 1 if something stayed."""
     if options.to is not None and "://" in options.source and len(options.bucket or ()) != 1:
-        raise typer.BadParameter("--to names one bucket: say which with --bucket")
+        raise typer.BadParameter(ONE_BUCKET)
+    _check_meant(options)
     if options.origin:
         fill(options.source, options.url, json=options.json, at_once=options.at_once)
         return
@@ -87,6 +89,20 @@ def _import(options: Options) -> None:
     finally:
         close()
     _tell(mover, options)
+
+
+def _check_meant(options: Options) -> None:
+    """Nothing that was said is passed over: a dry run that writes would be the worst of it. Raises: BadParameter."""
+    if options.origin:
+        kind, meant = "--origin", {"origin", "url", "json", "at_once"}
+    elif options.source.endswith(".zip"):
+        kind, meant = "a zip of keys", {"dry_run", "json"}
+    else:
+        return
+    meant |= {"source", "access_key", "secret_key", "region"}  # the last three may come from the environment
+    for one in fields(options):
+        if one.name not in meant and getattr(options, one.name) != one.default:
+            raise typer.BadParameter(f"--{one.name.replace('_', '-')} means nothing with {kind}")
 
 
 def _prepare(options: Options) -> "tuple[Mover, Callable[[], None]]":
@@ -103,6 +119,8 @@ def _prepare(options: Options) -> "tuple[Mover, Callable[[], None]]":
     server = S3Server(Endpoint(own.url, own.access_key, own.secret_key, own.region))
     try:
         source = source_of(_from(options), options.kind)
+        if options.to is not None and not options.bucket and "://" not in options.source and len(source.buckets()) != 1:
+            raise typer.BadParameter(ONE_BUCKET)
         path = options.state or _state_of(source.name, own.url)
         journal = Journal(Path(":memory:") if options.dry_run else path, source.name, own.url)
     except (BadSource, StateUnusable, StateOfAnother, OSError) as error:

@@ -15,8 +15,9 @@ from storage_service.client.errors import (
     RateLimited,
     ServiceUnavailable,
 )
+from storage_service.client.options import PutOptions
 from storage_service.client.source import Source
-from storage_service.client.wire import PutOptions, path_of, quoted_tag
+from storage_service.client.wire import path_of, quoted_tag
 
 PATH = path_of("files", "resumable")
 RESUMABLE_BYTES = 64 * 1024 * 1024  # from here on sending again would cost more than a few requests

@@ -3,17 +3,17 @@
 import json
 import random
 import re
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal
 from urllib.parse import quote
 
 import httpx
 
-from storage_service.client.digests import Algorithm
 from storage_service.client.errors import ClientError, InvalidRequest, RateLimited, ServiceUnavailable
 from storage_service.client.models import FileInfo, Prefix, SignedLink
+from storage_service.client.options import PutOptions, check_options
 from storage_service.client.source import Progress, Source
 
 DOT_SEGMENT = re.compile(r"(?:\A|/)\.{1,2}(?:/|\Z)")
@@ -27,26 +27,6 @@ Sort = (
     Literal["name", "size", "created_at", "updated_at", "type"]
     | Literal["-name", "-size", "-created_at", "-updated_at", "-type"]
 )
-
-
-class PutOptions(TypedDict, total=False):
-    """What may be said of an upload; see `Bucket.put`."""
-
-    content_type: str
-    metadata: Mapping[str, Any]
-    tags: Mapping[str, str]
-    expires_at: datetime
-    cache_control: str
-    content_disposition: str
-    content_encoding: str
-    content_language: str
-    if_match: str
-    if_none_match: str
-    upsert: bool
-    checksum: Algorithm
-    progress: Progress
-    resumable: bool
-    resume: MutableMapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +63,7 @@ def quote_key(key: str) -> str:
 
 def put_headers(options: PutOptions) -> dict[str, str]:
     """Headers of an upload. Raises: InvalidRequest for a time without zone, TypeError for an unknown option."""
-    if unknown := options.keys() - PutOptions.__annotations__.keys():
-        raise TypeError(f"put() got an unexpected keyword argument {sorted(unknown)[0]!r}")
+    check_options("put", options, PutOptions)
     headers: dict[str, str] = {}
     for option, name in PLAIN_HEADERS.items():
         if value := options.get(option):

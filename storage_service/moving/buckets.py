@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from storage_service.client import Client, ClientError, NotFound
+from storage_service.client.options import BucketChanges
 from storage_service.moving.model import BucketSettings, CannotMove
 from storage_service.remote import Refused, S3Server
 from storage_service.remote.errors import parse_xml
@@ -85,7 +86,7 @@ class BucketMaker:
         return put
 
     def _options(self, bucket: str, settings: BucketSettings) -> bool:
-        options: dict[str, object] = {}
+        options: BucketChanges = {}
         if settings.quota_bytes is not None:
             options["quota_bytes"] = settings.quota_bytes
         if settings.public:

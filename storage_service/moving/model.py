@@ -59,12 +59,14 @@ class Entry(NamedTuple):
 
 class Opened(Protocol):
     """A version to read, once. `headers` as S3 takes them, in lower case. `etag` is the digest the bytes must have, in
-    S3's form, or empty. `layouts`: sizes of the parts its ETag may be of, the likeliest first; empty = no parts."""
+    S3's form, or empty. `layouts`: sizes of the parts its ETag may be of, the likeliest first; empty = no parts.
+    `guessed`: the source does not tell them, so that another ETag proves nothing."""
 
     headers: Mapping[str, str]
     size: int
     etag: str
     layouts: Sequence[Sequence[int]]
+    guessed: bool
 
     def pieces(self) -> Iterator[bytes]:
         """All bytes, or an error: RemoteError, CannotMove, ChangedUnderWay, OSError."""

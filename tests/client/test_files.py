@@ -75,13 +75,21 @@ async def test_put_takes_an_async_iterator_where_there_is_a_loop(service: Transp
         plain.bucket("async-source").put("b", chunks())
 
 
-async def test_put_refuses_a_str_a_text_file_and_an_option_there_is_none_of(bucket: Any) -> None:
+async def test_put_refuses_a_str_a_text_file_and_an_option_there_is_none_of(client: Any, bucket: Any) -> None:
     with pytest.raises(TypeError, match="give bytes, a Path"):
         await bucket.put("a", "a text or a path")
     with pytest.raises(TypeError, match="binary mode"):
         await bucket.put("a", io.StringIO("text"))
     with pytest.raises(TypeError, match="'contenttype'"):
         await bucket.put("a", b"", contenttype="text/plain")
+    for call, words in (
+        (bucket.update, {"meta": {}}),
+        (client.buckets.create, {"quota": 10}),  # a limit that is none would be found out too late
+        (client.buckets.update, {"quota": 10}),
+        (client.buckets.set_origin, {"url": "http://x.test", "key": ""}),
+    ):
+        with pytest.raises(TypeError, match="unexpected keyword argument"):
+            await call("some-name", **words)
     assert await all_of(bucket.list()) == []
 
 

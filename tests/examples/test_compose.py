@@ -61,3 +61,10 @@ def test_packages_of_an_example_are_those_the_tests_run_with(path: Path) -> None
 def bare(line: str) -> str:
     """A pinned requirement without its extras."""
     return re.sub(r"\[.*\]", "", line).lower()
+
+
+def test_list_of_examples_is_complete() -> None:
+    page = (EXAMPLES / "README.md").read_text(encoding="utf-8")
+    linked = set(re.findall(r"\]\((\w+)/README\.md\)", page))
+    assert linked == {path.parent.name for path in EXAMPLES.glob("*/README.md")}
+    assert linked == {path.parent.name for path in EXAMPLES.glob("*/compose.yaml")}

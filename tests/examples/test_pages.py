@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,9 +18,8 @@ import pytest
 from playwright.sync_api import Browser, Error, Page, expect
 
 from storage_service.client import Client
-from tests.examples.composed import Composed
+from tests.examples.composed import Composed, free_port, running
 from tests.support.browser import chromium
-from tests.support.ready import wait_until_ready
 from tests.support.service import ANON_KEY, SECRET_KEY, SERVICE_KEY, Service
 
 pytestmark = [pytest.mark.ci, pytest.mark.timeout(300)]
@@ -140,12 +136,6 @@ def test_settings_beside_the_page_are_for_a_service_on_this_machine() -> None:
 # With FastAPI ------------------------------------------------------------------------------------------------------
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture
 def fastapi_app(tmp_path: Path) -> Iterator[tuple[str, Service]]:
     """Started by the compose file's own words; its address, and its storage service."""
@@ -160,18 +150,13 @@ def fastapi_app(tmp_path: Path) -> Iterator[tuple[str, Service]]:
         "/records/": f"{tmp_path}/",
     }
     composed = Composed("fastapi_uploads", variables, addresses)
-    ours = {"python": sys.executable, "0.0.0.0": "127.0.0.1", "8000": str(port)}
-    words = [ours.get(word, word) for word in composed.command("app")]
     environment = {**service.environment, **composed.environment("app")}
-    with service.changed({**service.environment, **composed.environment("storage"), "DURABILITY": "scratch"}), service:
-        with (tmp_path / "app.log").open("wb") as log:
-            app = subprocess.Popen(words, cwd=composed.folder, env=environment, stdout=log, stderr=log)
-        try:
-            wait_until_ready(origin, path="/")
-            yield origin, service
-        finally:
-            app.terminate()
-            app.wait(60)
+    with (
+        service.changed({**service.environment, **composed.environment("storage"), "DURABILITY": "scratch"}),
+        service,
+        running(composed.command(port), composed.folder, environment, origin),
+    ):
+        yield origin, service
 
 
 def test_user_uploads_from_the_browser_and_downloads_again(

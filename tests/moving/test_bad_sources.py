@@ -139,6 +139,21 @@ def test_a_list_out_of_order_takes_nothing_for_another_object(
     assert keys_in(target, bucket)["007"] == b"7"
 
 
+def test_parts_that_the_server_does_not_tell_prove_nothing_and_the_bytes_come(
+    server: BadServer, target: Any, bucket: str, move: Move
+) -> None:
+    server.objects = {"parts": os.urandom(12 << 20), "small": SMALL}
+
+    def of_parts(handler: Handler, body: bytes, count: int) -> bool:
+        handler.give(body, etag=f"{'0' * 32}-2")
+        return True
+
+    server.every = of_parts
+    tally = move(source(server), buckets=("old",), renamed=bucket)
+    assert (tally.is_whole, {left.key for left in tally.unproven}) == (True, {"parts", "small"}), tally.record()
+    assert keys_in(target, bucket) == server.objects
+
+
 def test_an_object_that_goes_before_it_is_read_is_told(server: BadServer, target: Any, bucket: str, move: Move) -> None:
     server.objects = {"gone": SMALL, "good": SMALL}
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.moving.conftest import ROOT_KEYS
+from tests.moving.minio_drive import Put, new_bucket, new_drive, write_object
 from tests.support.service import SERVICE_KEY, Service
 from tests.support.terminal import at_a_terminal
 
@@ -72,7 +73,30 @@ REFUSED = [
     ),
     pytest.param(["import", ".", "--kind", "minio"], "no drive of MinIO's", {}, id="a drive that is none"),
     pytest.param(["origin", "show", "by-nobody"], "not found", {}, id="no bucket"),
+    pytest.param(
+        ["origin", "set", "photos", "http://old.test", "--url", "http://127.0.0.1:9"],
+        "http://127.0.0.1:9/api/v1/buckets/photos/origin",
+        {},
+        id="no service of ours there",
+    ),
 ]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--origin", "photos", "--dry-run"],
+        ["--origin", "photos", "--bucket", "b"],
+        ["keys.zip", "--versions"],
+        ["keys.zip", "--url", "http://127.0.0.1:9"],
+        ["http://127.0.0.1:9", "--to", "b"],
+    ],
+    ids=" ".join,
+)
+def test_what_means_nothing_is_wrong_usage(service: Service, tmp_path: Path, words: list[str]) -> None:
+    done = run(service, tmp_path, "import", *words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert words[1 if words[0] != "--origin" else 2] in done.stderr
 
 
 @pytest.mark.parametrize(("words", "reason", "settings"), REFUSED)
@@ -119,6 +143,17 @@ def has_objects(target: Any, bucket: str) -> bool:
     if bucket not in {one["Name"] for one in target.list_buckets()["Buckets"]}:
         return False
     return bool(target.list_objects_v2(Bucket=bucket)["KeyCount"])
+
+
+def test_two_buckets_of_a_drive_do_not_become_one(service: Service, tmp_path: Path) -> None:
+    drive = new_drive(tmp_path / "drive")
+    for name in ("first", "second"):
+        new_bucket(drive, name)
+        write_object(drive / name, "k", [Put(name.encode())])
+    done = run(service, tmp_path, "import", "drive", "--to", "both")
+    assert (done.returncode, "say which with --bucket" in done.stderr) == (2, True)
+    done = run(service, tmp_path, "import", "drive", "--to", "both", "--bucket", "second", "--json")
+    assert (done.returncode, json.loads(done.stdout)["moved"]) == (0, 1), done.stderr
 
 
 def test_two_imports_do_not_share_a_state(service: Service, tmp_path: Path) -> None:

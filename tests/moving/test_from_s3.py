@@ -75,8 +75,11 @@ def test_objects_come_with_all_that_is_said_of_them(
     assert target.head_object(Bucket=bucket, Key="empty")["ContentLength"] == 0
 
 
-def test_a_multipart_object_keeps_its_etag(server: S3Endpoint, old: Any, target: Any, bucket: str, move: Move) -> None:
-    parts = [os.urandom(6 << 20), os.urandom(6 << 20), os.urandom(1000)]
+@pytest.mark.parametrize("mib", [(6, 6), (5, 7, 6)], ids=["equal parts", "each of its own size"])
+def test_a_multipart_object_keeps_its_etag(
+    server: S3Endpoint, old: Any, target: Any, bucket: str, move: Move, mib: tuple[int, ...]
+) -> None:
+    parts = [*(os.urandom(size << 20) for size in mib), os.urandom(1000)]
     upload = old.create_multipart_upload(Bucket=bucket, Key="parts", Metadata={"x": "y"})["UploadId"]
     sent = []
     for number, part in enumerate(parts, 1):

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
 import httpx
@@ -60,7 +60,7 @@ def bucket(api: Client, old: BadServer) -> str:
     return new_bucket(api, old, "off")
 
 
-def new_bucket(api: Client, old: BadServer, versioning: str) -> str:
+def new_bucket(api: Client, old: BadServer, versioning: Literal["off", "on"]) -> str:
     """The old server is its origin."""
     name = f"through-{uuid4().hex[:8]}"
     api.buckets.create(name, versioning=versioning)

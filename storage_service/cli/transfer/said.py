@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
-    from storage_service.client.wire import PutOptions
+    from storage_service.client.options import PutOptions
 
 
 @dataclass(frozen=True, slots=True)

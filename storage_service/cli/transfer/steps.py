@@ -11,8 +11,8 @@ from storage_service.cli.transfer.said import NOTHING, Said
 from storage_service.cli.transfer.stored import StoredFile, alike, holds
 from storage_service.cli.transfer.unfinished import Unfinished, default_place
 from storage_service.client import Client
+from storage_service.client.options import PutOptions
 from storage_service.client.source import Progress
-from storage_service.client.wire import PutOptions
 
 PARALLEL_BYTES = 16 * 1024 * 1024  # from here on parts in parallel are worth their requests
 

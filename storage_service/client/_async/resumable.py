@@ -8,8 +8,9 @@ from storage_service.client._async import io
 from storage_service.client._async.connection import AsyncConnection
 from storage_service.client.errors import ChecksumMismatch, ClientError, ConnectionFailed, NotFound
 from storage_service.client.models import FileInfo
+from storage_service.client.options import PutOptions
 from storage_service.client.source import Progress, Source
-from storage_service.client.wire import Call, PutOptions, path_of, pause_seconds
+from storage_service.client.wire import Call, path_of, pause_seconds
 
 
 class AsyncResumable:

@@ -16,8 +16,9 @@ from storage_service.client._sync.object import Object, open_object
 from storage_service.client._sync.upload import Upload
 from storage_service.client.errors import InvalidRequest, NotFound, PartialFailure, PreconditionFailed, error_of
 from storage_service.client.models import FileInfo, Prefix, SignedLink, UploadPolicy, VersionInfo
+from storage_service.client.options import FileFields, PutOptions, check_options
 from storage_service.client.source import Data, Progress
-from storage_service.client.wire import Call, PutOptions, Sort, path_of, quoted_tag, range_header, signed_link
+from storage_service.client.wire import Call, Sort, path_of, quoted_tag, range_header, signed_link
 
 MAX_BULK_KEYS = 1000
 TRIES = 3  # of a download whose file is replaced meanwhile
@@ -87,12 +88,15 @@ class Bucket:
         call = Call("POST", path_of("files", "restore", self.name, key=key), json=_given(version_id=version_id))
         return FileInfo.parse(self._connection.json(call))
 
-    def update(self, key: str, *, replace: bool = False, if_match: str | None = None, **fields: Any) -> FileInfo:
+    def update(
+        self, key: str, *, replace: bool = False, if_match: str | None = None, **fields: Unpack[FileFields]
+    ) -> FileInfo:
         """Change what is said of a file: `metadata`, `tags`, `content_type`, `cache_control`, `expires_at` ...
 
         Metadata is merged, None takes a name out; `replace=True` makes it exactly what is given.
         Raises: NotFound, PreconditionFailed if it is no longer `if_match`.
         """
+        check_options("update", fields, FileFields)
         headers = {} if if_match is None else {"if-match": quoted_tag(if_match)}
         said = {name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in fields.items()}
         path = path_of("files", "metadata", self.name, key=key)

@@ -1,11 +1,12 @@
 """Buckets: made, listed, changed, emptied, deleted; and the old servers they take from."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Unpack
 
 from storage_service.client._sync.bucket import MAX_BULK_KEYS, Bucket
 from storage_service.client._sync.connection import Connection
 from storage_service.client.models import BucketInfo
+from storage_service.client.options import BucketChanges, NewBucket, OriginOptions, check_options
 from storage_service.client.wire import Call, path_of
 
 
@@ -15,11 +16,12 @@ class Buckets:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def create(self, name: str, *, public: bool = False, **options: Any) -> BucketInfo:
+    def create(self, name: str, *, public: bool = False, **options: Unpack[NewBucket]) -> BucketInfo:
         """The caller owns it. Options: `versioning`, `quota_bytes`, `max_object_bytes`, `allowed_mime_types` ...
 
         Raises: Conflict if the name is taken, InvalidRequest if it cannot be one.
         """
+        check_options("create", options, NewBucket)
         body = {"name": name, "is_public": public, **options}
         return BucketInfo.parse(self._connection.json(Call("POST", "/buckets", json=body, repeatable=False)))
 
@@ -32,8 +34,9 @@ class Buckets:
         params = {"search": search} if search else {}
         return [BucketInfo.parse(record) for record in self._connection.json(Call("GET", "/buckets", params))]
 
-    def update(self, name: str, **options: Any) -> BucketInfo:
+    def update(self, name: str, **options: Unpack[BucketChanges]) -> BucketInfo:
         """Change its options; `public` and those of `create`. Raises: NotFound, PermissionDenied."""
+        check_options("update", options, BucketChanges)
         return BucketInfo.parse(self._connection.json(Call("PUT", path_of("buckets", name), json=options)))
 
     def empty(self, name: str, *, purge: bool = False) -> int:
@@ -56,9 +59,10 @@ class Buckets:
         self._connection.answer(Call("DELETE", path_of("buckets", name), {"force": "true"} if force else {}))
 
     # ------------------------------------------------------------------------------ origins
-    def set_origin(self, name: str, url: str, **options: Any) -> dict[str, Any]:
+    def set_origin(self, name: str, url: str, **options: Unpack[OriginOptions]) -> dict[str, Any]:
         """Take what is missing from an old S3 server when it is asked for. Options: `bucket` there, `prefix`, `region`,
         `access_key`, `secret_key`. Raises: PermissionDenied, NotFound."""
+        check_options("set_origin", options, OriginOptions)
         call = Call("PUT", _origin(name), json={"url": url, **options})
         found: dict[str, Any] = self._connection.json(call)
         return found

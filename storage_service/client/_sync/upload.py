@@ -15,11 +15,11 @@ from storage_service.client.errors import (
     ServiceUnavailable,
 )
 from storage_service.client.models import FileInfo
+from storage_service.client.options import PutOptions
 from storage_service.client.source import Data, Source, source_of
 from storage_service.client.tus import is_resumable
 from storage_service.client.wire import (
     Call,
-    PutOptions,
     is_conditional,
     must_be_new,
     path_of,

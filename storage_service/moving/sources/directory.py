@@ -28,6 +28,7 @@ class FileOpened:
         self.size = self._seen.st_size
         self.etag = ""
         self.layouts: Sequence[Sequence[int]] = ()
+        self.guessed = False
         self.headers: Mapping[str, str] = headers or {"content-type": type_of(path)}
 
     def pieces(self) -> Iterator[bytes]:

@@ -62,6 +62,7 @@ class MinioOpened:
         self.etag = version.etag
         several = parts_in(version.etag) == len(version.part_sizes) and version.inline is None
         self.layouts: Sequence[Sequence[int]] = [list(version.part_sizes)] if several else []
+        self.guessed = False
         self.headers: Mapping[str, str] = _headers(version.headers)
 
     def pieces(self) -> Iterator[bytes]:

@@ -36,12 +36,15 @@ MISMATCH = 412
 class S3Opened:
     """An object of the server, with what is said of it."""
 
-    def __init__(self, body: Body, headers: Mapping[str, str], layouts: Sequence[Sequence[int]]) -> None:
+    def __init__(self, body: Body, headers: Mapping[str, str], layout: Sequence[int] | None) -> None:
+        """`layout`: the sizes of its parts; None where the server does not tell."""
         self._body = body
         self.headers = headers
         self.size = body.size
         self.etag = body.etag
-        self.layouts = layouts
+        self.guessed = layout is None
+        likely = likely_layouts(body.size, parts_in(body.etag)) if layout is None else [layout]
+        self.layouts: Sequence[Sequence[int]] = [one for one in likely if one]
 
     def pieces(self) -> Iterator[bytes]:
         try:
@@ -82,7 +85,7 @@ class S3Source:
             headers = kept_headers(body.headers)
             if body.headers.get("x-amz-tagging-count", "0") != "0":
                 headers["x-amz-tagging"] = self._tags(bucket, key, version_id)
-            return S3Opened(body, headers, self._layouts(bucket, version, body))
+            return S3Opened(body, headers, self._layout(bucket, version, body))
         except BaseException:
             body.close()
             raise
@@ -97,19 +100,27 @@ class S3Source:
         pairs = [(node.findtext("Key") or "", node.findtext("Value") or "") for node in root.iter("Tag")]
         return urlencode(pairs)
 
-    def _layouts(self, bucket: str, version: Version, body: Body) -> list[list[int]]:
-        """Asked of the server; guessed where it does not tell."""
+    def _layout(self, bucket: str, version: Version, body: Body) -> list[int] | None:
+        """The sizes of its parts: asked of each where they are not all of one; None where the server does not tell."""
         count = parts_in(body.etag)
-        if not count:
-            return []
-        query = {"partNumber": "1", **({"versionId": version.version_id} if version.version_id else {})}
+        if count <= 1:
+            return [body.size] * count
+        first = self._part_bytes(bucket, version, 1)
+        if not first or first == body.size:  # as of servers that know no parts
+            return None
+        told = equal_parts(body.size, first)
+        if len(told) == count and self._part_bytes(bucket, version, count) == told[-1]:
+            return told
+        sizes = [first, *(self._part_bytes(bucket, version, number) for number in range(2, count + 1))]
+        return sizes if sum(sizes) == body.size and all(sizes) else None
+
+    def _part_bytes(self, bucket: str, version: Version, number: int) -> int:
+        """The size of a part; 0 where it is not told."""
+        query = {"partNumber": str(number), **({"versionId": version.version_id} if version.version_id else {})}
         try:
-            first = self._aside.head(bucket, version.key, query)
+            return int(self._aside.head(bucket, version.key, query).get("content-length", "0"))
         except RemoteError:
-            return likely_layouts(body.size, count)
-        told = equal_parts(body.size, max(1, int(first.get("content-length", "0"))))
-        likely = likely_layouts(body.size, count)
-        return [told, *(layout for layout in likely if layout != told)] if len(told) == count else likely
+            return 0
 
     # Settings ---------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from storage_service.client import Client
-from storage_service.client.wire import PutOptions
+from storage_service.client.options import PutOptions
 from tests.cli.remote.conftest import Storage, tree
 from tests.support.service import Service
 
