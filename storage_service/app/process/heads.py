@@ -2,8 +2,7 @@
 
 uvicorn looks at every header with two patterns: with our fourteen that is a fifth of a small download. Here a name is
 checked once for good, and all values in one go. Two writes cost the server a system call more, and the client a
-wake-up. What is not plain (no length, a closing connection, a full buffer) stays uvicorn's. Bodies that come are not
-copied on their way through its buffer.
+wake-up. What is not plain (no length, a closing connection, a full buffer) stays uvicorn's.
 """
 
 from collections.abc import Awaitable, Generator, Iterable
@@ -74,6 +73,10 @@ class Cycle(RequestResponseCycle):
 class Protocol(HttpToolsProtocol):
     """One connection: `http=` of uvicorn.Config."""
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        cycle.__class__ = Cycle  # made deep inside of a method that we do not repeat
+        super()._start_asgi_task(cycle, app)
+
     def on_body(self, body: bytes) -> None:
         """A piece that meets nothing unread is handed on as it came: uvicorn's buffer copies every byte twice."""
         cycle: Any = self.cycle
@@ -83,10 +86,6 @@ class Protocol(HttpToolsProtocol):
             elif isinstance(cycle.body, bytes):
                 cycle.body = bytearray(cycle.body)  # bytes would be copied with every further piece
         super().on_body(body)
-
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        cycle.__class__ = Cycle  # made deep inside of a method that we do not repeat
-        super()._start_asgi_task(cycle, app)
 
 
 def render(status: int, headers: list[tuple[bytes, bytes]]) -> bytes:
