@@ -2,8 +2,7 @@
 
 uvicorn looks at every header with two patterns: with our fourteen that is a fifth of a small download. Here a name is
 checked once for good, and all values in one go. Two writes cost the server a system call more, and the client a
-wake-up. What is not plain (no length, a closing connection, a full buffer) stays uvicorn's. Bodies that come are not
-copied on their way through its buffer.
+wake-up. What is not plain (no length, a closing connection, a full buffer) stays uvicorn's.
 """
 
 import asyncio
