@@ -337,10 +337,6 @@ def run(service: Service, examples: int, steps: int, restarts: int) -> None:
     )
 
 
-def test_a_few_sequences_of_requests(service: Service) -> None:
-    run(service, examples=3, steps=25, restarts=0)
-
-
 @pytest.mark.ci
 @pytest.mark.timeout(600)
 def test_sequences_with_restarts_kills_and_rebuilds(service: Service) -> None:

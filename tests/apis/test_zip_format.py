@@ -82,6 +82,7 @@ def test_an_archive_over_four_gigabytes_says_so_in_its_wide_fields(tmp_path: Pat
         assert found.read("large") == bytes(EARLY_BYTES + 9)
 
 
+@pytest.mark.ci
 def test_more_files_than_sixteen_bits_count(tmp_path: Path) -> None:
     lay_down(tmp_path / "a.zip", [Entry(b"f%05d" % number, 0, AT_MS) for number in range(65_540)])
     with zipfile.ZipFile(tmp_path / "a.zip") as found:

@@ -6,12 +6,16 @@ What only `storage_service.providers` imports is an extra: the service itself in
 import ast
 import sys
 import tomllib
+from collections.abc import Mapping
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+pytestmark = pytest.mark.xdist_group("requirements")  # each reads what the one before it has read
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = "storage_service"
@@ -51,6 +55,7 @@ def declared(extra: str | None = None) -> list[Requirement]:
     return [Requirement(line) for line in lines]
 
 
+@cache
 def imported_modules(extra: str | None = None) -> dict[str, str]:
     """Top-level third-party modules that an extra's room imports, or all other rooms, each with one file that does."""
     modules: dict[str, str] = {}
@@ -71,8 +76,13 @@ def imported_modules(extra: str | None = None) -> dict[str, str]:
 
 
 def imported_distributions(extra: str | None = None) -> set[str]:
-    owners = metadata.packages_distributions()
-    return {canonicalize_name(owner) for module in imported_modules(extra) for owner in owners.get(module, [])}
+    return {canonicalize_name(owner) for module in imported_modules(extra) for owner in owners().get(module, [])}
+
+
+@cache
+def owners() -> Mapping[str, list[str]]:
+    """The distributions each installed module is from."""
+    return metadata.packages_distributions()
 
 
 def test_every_package_asked_for_is_imported() -> None:
@@ -81,14 +91,13 @@ def test_every_package_asked_for_is_imported() -> None:
 
 @pytest.mark.parametrize("extra", [None, *EXTRAS])
 def test_every_import_is_a_direct_requirement(extra: str | None) -> None:
-    owners = metadata.packages_distributions()
     direct = names(pinned("Direct"))
     if extra is not None:
         direct |= names(pinned("Direct", EXTRAS[extra]))
     unlisted = {
         module: path
         for module, path in imported_modules(extra).items()
-        if not direct & {canonicalize_name(owner) for owner in owners.get(module, [])}
+        if not direct & {canonicalize_name(owner) for owner in owners().get(module, [])}
     }
     assert unlisted == {}
 

@@ -28,6 +28,7 @@ def test_directories_and_encryption_need_no_extra() -> None:
     assert loaded.isdisjoint(SERVER)
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("statement", ["import storage_service.client", "import storage_service.providers"])
 def test_importing_it_loads_neither_server_nor_extras(statement: str) -> None:
     loaded = loaded_by(statement)
@@ -35,6 +36,7 @@ def test_importing_it_loads_neither_server_nor_extras(statement: str) -> None:
     assert loaded.isdisjoint({*SERVER, *EXTRAS, "awscrt"})
 
 
+@pytest.mark.ci
 def test_every_name_of_the_providers_is_found() -> None:
     loaded = loaded_by("import storage_service.providers as p\nfor name in p.__all__: getattr(p, name)")
     assert {"boto3", "obstore", "sqlalchemy"} <= loaded

@@ -165,6 +165,7 @@ def _add_many(root: str, count: int) -> None:
         records.note_used({"k": os.getpid()})
 
 
+@pytest.mark.ci
 def test_processes_add_keys_at_once(layout: Layout) -> None:
     Shared.create(layout.shared)
     spawned = multiprocessing.get_context("spawn")

@@ -39,6 +39,7 @@ from storage_service.app.core.objects import (
     Attributes,
     Bucket,
     BucketOptions,
+    Pinned,
     Span,
     Version,
     WriteConditions,
@@ -298,6 +299,22 @@ async def test_file_edited_behind_our_back_is_one_distinct_error(world: World, b
     with pytest.raises(DamagedObject):
         await world.get(bucket, "a")
     assert await world.get(bucket, "b") == LARGE
+
+
+@pytest.mark.parametrize("written", [0, 100, len(SMALL)])
+async def test_pinned_version_is_read_while_it_is_being_settled(world: World, bucket: Bucket, written: int) -> None:
+    version = await world.put(bucket, "a", SMALL)
+    path = Path(world.files.blobs.path(world.files.blob(version)))
+    path.parent.mkdir(parents=True)
+    path.write_bytes(SMALL[:written])  # and its time is not set yet
+    pinned = Pinned("a", version.version_id, version.size, version.mtime_ns, version.at_ms)
+    assert await world.store.read_pinned(bucket, pinned) == SMALL
+    world.files.settle()
+    assert await world.store.read_pinned(bucket, pinned) == SMALL
+    path.chmod(0o640)
+    path.write_bytes(b"edited")
+    with pytest.raises(DamagedObject):
+        await world.store.read_pinned(bucket, pinned)
 
 
 async def test_expired_object_is_gone_at_once(world: World, bucket: Bucket) -> None:

@@ -188,6 +188,7 @@ def peak_of(uploads: int, size: int, budget: Budget) -> int:
         tracemalloc.stop()
 
 
+@pytest.mark.ci
 def test_many_stalled_uploads_stay_within_the_budget() -> None:
     """40 uploads of 60 KiB in 20-byte chunks under 256 KiB: at most 16 KiB each beyond it."""
     budget = Budget(256 * KIB)

@@ -95,7 +95,8 @@ class KeyChange:
     def finish(self, door: Door, acknowledged: bool) -> bool:
         step, with_tag = self.step, self.step.after.tag is not None
         found = door.observe(self.key, with_tag)
-        assert found in ({step.after} if acknowledged else {step.before, step.after})
+        allowed = {step.after} if acknowledged else {step.before, step.after}
+        assert found in allowed, f"found {found}, allowed {allowed}"
         assert door.observe("beside") == BESIDE
         if step.takes_source:
             assert (door.observe(f"{self.key}.source") == ABSENT) == (found == step.after), "half a move"
@@ -125,7 +126,7 @@ class BucketChange:
 
     def finish(self, door: Door, acknowledged: bool) -> bool:
         is_done = self._is_done(door)
-        assert is_done or not acknowledged
+        assert is_done or not acknowledged, "found as it was before"
         again = self.run(door)
         assert again.is_success or (is_done and again.status_code in {404, 409}), again.text
         assert self._is_done(door)

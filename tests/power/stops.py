@@ -11,7 +11,7 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -113,7 +113,9 @@ class _Asking(threading.Thread):
 
 
 @contextmanager
-def live_on(kind: FileSystem, directory: Path) -> Iterator[Live]:
+def live_on(
+    kind: FileSystem, directory: Path, environment: Mapping[str, str] | None = None, python_path: Iterable[Path] = ()
+) -> Iterator[Live]:
     """A fresh service on a disk of this kind."""
     images = directory / "images"
     images.mkdir()
@@ -121,7 +123,7 @@ def live_on(kind: FileSystem, directory: Path) -> Iterator[Live]:
         (data := disk.mount_point / "data").mkdir()
         with (
             shim_over(disk.mount_point, directory) as shim,
-            Service(data, directory, environment=shim.environment()) as service,
+            Service(data, directory, 1, shim.environment() | dict(environment or {}), python_path) as service,
         ):
             yield Live(disk, service, shim, images)
 

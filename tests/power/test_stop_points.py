@@ -17,6 +17,7 @@ from tests.support.cuts import CutValue
 
 pytestmark = pytest.mark.timeout(1800)
 
+SABOTAGE: Final = Path(__file__).with_name("sabotage")
 FEWEST_CALLS: Final = 12  # of an operation until it is settled
 FEWEST_DIFFERENT: Final = 3  # before the commit, after it, settled
 NAMES: Final = [*STEPS, "bucket create", "bucket delete"]
@@ -46,6 +47,17 @@ def test_operation_stopped_at_every_call_is_done_or_not(tmp_path: Path, live: Li
     assert seen.different >= FEWEST_DIFFERENT
     assert 0 < seen.done < seen.different
     print(f"\n{live.disk.kind}, value {value}: {name}: {seen}")
+
+
+@pytest.mark.ci
+@pytest.mark.xdist_group("disk")
+def test_build_that_syncs_no_body_is_caught(tmp_path: Path) -> None:
+    """The control: what the sweep would say of a service that acknowledges too early."""
+    change = change_of("large put", 2)
+    with live_on("xfs", tmp_path, {"SABOTAGE": "unsynced-data", "SABOTAGE_SECONDS": "0"}, [SABOTAGE]) as live:
+        stops = live.stops(change, 2)
+        with pytest.raises(AssertionError, match=r"^found Damage|^found State\(body=None"):
+            start_after_each(stops, change, "xfs", tmp_path)
 
 
 def change_of(name: str, value: CutValue) -> Change:

@@ -188,7 +188,7 @@ class Loader:
         )
         try:
             return self._open(bucket, seen)
-        except FileNotFoundError:  # not settled yet, or gone
+        except (FileNotFoundError, DamagedObject):  # not settled yet, being settled just now, or gone
             found = self._catalog.find_version(bucket.id, pinned.key, pinned.version_id)
         if found is None:
             raise NoSuchVersion(bucket=bucket.name, key=pinned.key)

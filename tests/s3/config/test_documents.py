@@ -85,6 +85,7 @@ def documents(kind: Kind) -> st.SearchStrategy[str]:
     return st.lists(inner, max_size=3).map(lambda found: f"<{kind.root}>{''.join(found)}</{kind.root}>")
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("kind", KINDS, ids=[kind.root for kind in KINDS])
 @given(data=st.data())
 def test_a_document_is_taken_or_refused(kind: Kind, data: st.DataObject) -> None:
