@@ -15,8 +15,6 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-pytestmark = pytest.mark.xdist_group("requirements")  # each reads what the one before it has read
-
 ROOT = Path(__file__).parents[2]
 PACKAGE = "storage_service"
 CORE = "requirements.txt"

@@ -22,7 +22,7 @@ FEWEST_CALLS: Final = 12  # of an operation until it is settled
 FEWEST_DIFFERENT: Final = 3  # before the commit, after it, settled
 NAMES: Final = [*STEPS, "bucket create", "bucket delete"]
 DISKS: Final = [
-    pytest.param("xfs"),
+    "xfs",
     pytest.param("ext4", marks=pytest.mark.full),
 ]
 
@@ -50,7 +50,6 @@ def test_operation_stopped_at_every_call_is_done_or_not(tmp_path: Path, live: Li
 
 
 @pytest.mark.ci
-@pytest.mark.xdist_group("disk")
 def test_build_that_syncs_no_body_is_caught(tmp_path: Path) -> None:
     """The control: what the sweep would say of a service that acknowledges too early."""
     change = change_of("large put", 2)
