@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import socket
+from http.client import HTTPConnection
 from typing import Any
 
 import httpx
@@ -201,3 +202,21 @@ def test_a_body_shorter_than_announced_is_not_stored(service: Service, s3: Clien
         head = f"PUT {path} HTTP/1.1\r\nHost: 127.0.0.1:{service.port}\r\nContent-Length: 100\r\n\r\n"
         connection.sendall(head.encode() + b"short")
     assert body_of(s3.get_object(Bucket=bucket, Key="k")) == b"old"
+
+
+@pytest.mark.parametrize("what", ["put_object", "upload_part"])
+def test_a_body_of_no_announced_length_is_refused(service: Service, s3: Client, bucket: str, what: str) -> None:
+    """Nothing would tell it from no body at all."""
+    place: dict[str, Any] = {"Bucket": bucket, "Key": "k"}
+    if what == "upload_part":
+        upload = s3.create_multipart_upload(**place)["UploadId"]
+        place |= {"UploadId": upload, "PartNumber": 1}
+    url = s3.generate_presigned_url(what, Params=place)
+    connection = HTTPConnection("127.0.0.1", service.port, timeout=60)
+    connection.putrequest("PUT", url.removeprefix(service.url))
+    connection.endheaders()
+    answer = connection.getresponse()
+    assert (answer.status, b"<Code>MissingContentLength</Code>" in answer.read()) == (411, True)
+    connection.close()
+    if what == "upload_part":
+        assert "Parts" not in s3.list_parts(Bucket=bucket, Key="k", UploadId=upload)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from storage_service.app.core.checksums import Algorithm
 from storage_service.app.core.digests import digest_small
-from storage_service.app.core.errors import EntityTooLarge, MalformedXML
+from storage_service.app.core.errors import EntityTooLarge, MalformedXML, MissingContentLength
 from storage_service.app.core.objects import Digests
 from storage_service.app.core.writing import Verify
 from storage_service.app.edge.body import Body, Intake, check_size
@@ -32,6 +32,16 @@ class Received(NamedTuple):
     algorithm: Algorithm | None
     verify: Verify | None
     sha256: bool  # whether `verify` needs it
+
+
+def check_length_said(call: Call) -> None:
+    """Of an object's bytes: without a length there is nobody to tell a whole body from none.
+
+    Raises: MissingContentLength.
+    """
+    request = call.request
+    if request.content_length is None and b"transfer-encoding" not in request.headers:
+        raise MissingContentLength("You must provide the Content-Length HTTP header.")
 
 
 def receive(call: Call, max_bytes: int | None = None, found: checksums.Announced | None = None) -> Received:

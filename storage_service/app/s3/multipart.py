@@ -27,7 +27,7 @@ from storage_service.app.edge.names import quote_key
 from storage_service.app.edge.respond import Header, send_empty
 from storage_service.app.s3.answers import document, element, quoted, send_xml, timestamp
 from storage_service.app.s3.attributes_in import attributes_of, refuse_unsupported
-from storage_service.app.s3.bodies import Received, read_document, receive
+from storage_service.app.s3.bodies import Received, check_length_said, read_document, receive
 from storage_service.app.s3.checksums import (
     HEADERS,
     NOTHING,
@@ -90,11 +90,12 @@ def _chosen_checksum(call: Call) -> tuple[Algorithm | None, ChecksumType | None]
 
 
 async def upload_part(call: Call) -> None:
-    """Raises: NoSuchUpload, InvalidArgument, BadDigest, EntityTooLarge, QuotaExceeded, NotImplemented …"""
+    """Raises: NoSuchUpload, InvalidArgument, BadDigest, EntityTooLarge, MissingContentLength, NotImplemented …"""
     refuse_unsupported(call.request)
     found = announced(call.request, call.caller.payload.trailers)
     check_declared(call.request, found)
     ref, number = ref_of(call), _part_number(call)
+    check_length_said(call)
     received = receive(call, MAX_PART_BYTES, found)
     try:
         stored = await call.context.uploads.put_part(ref, number, received.body, _part_options(received))

@@ -2,13 +2,13 @@
 
 import orjson
 
-from storage_service.app.core.errors import ConditionalRequestConflict, MissingContentLength, NoSuchKey, NothingToMatch
+from storage_service.app.core.errors import ConditionalRequestConflict, NoSuchKey, NothingToMatch
 from storage_service.app.core.objects import Attributes, Version
 from storage_service.app.core.writing import PutOptions
 from storage_service.app.edge.conditions import look_first, write_conditions
 from storage_service.app.edge.respond import Header, send_empty
 from storage_service.app.s3.attributes_in import attributes_of
-from storage_service.app.s3.bodies import Received, receive
+from storage_service.app.s3.bodies import Received, check_length_said, receive
 from storage_service.app.s3.checksums import announced, check_declared, checksum_headers
 from storage_service.app.s3.configuration.creation import with_protection
 from storage_service.app.s3.configuration.expiration import expiration_headers
@@ -23,10 +23,8 @@ async def put_object(call: Call) -> None:
     found = announced(call.request, call.caller.payload.trailers)
     check_declared(call.request, found)
     attributes = with_protection(call, attributes_of(call), call.bucket)
+    check_length_said(call)
     received = receive(call, MOST_PUT_BYTES, found)
-    if received.size is None and b"transfer-encoding" not in call.request.headers:
-        received.body.close()
-        raise MissingContentLength("You must provide the Content-Length HTTP header.")
     try:
         version = await _store(call, received, attributes)
     finally:

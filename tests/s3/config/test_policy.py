@@ -229,3 +229,25 @@ def test_a_copy_needs_leave_at_both_ends(s3: Client, other: Client, bucket: str)
     other.copy_object(**copy)
     s3.put_bucket_policy(Bucket=bucket, Policy=policy(bucket, READ))
     assert refused(other.copy_object, **copy) == (403, "AccessDenied")
+
+
+def test_who_may_write_by_a_policy_may_neither_open_nor_tag(s3: Client, other: Client, bucket: str) -> None:
+    def allow(*actions: str) -> None:
+        statement = {"Effect": "Allow", "Principal": {"AWS": "other-user"}, "Resource": f"arn:aws:s3:::{bucket}/*"}
+        document = {"Version": "2012-10-17", "Statement": {**statement, "Action": list(actions)}}
+        s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(document))
+
+    place = {"Bucket": bucket, "Key": "k", "Body": b"x"}
+    allow("s3:PutObject")
+    other.put_object(**place)
+    for grant in ({"ACL": "private"}, {"ACL": "bucket-owner-full-control"}, {"ACL": "bucket-owner-read"}):
+        other.put_object(**place, **grant)
+    for said in ({"ACL": "public-read"}, {"GrantRead": 'id="somebody"'}, {"Tagging": "level=open"}):
+        assert refused(other.put_object, **place, **said) == (403, "AccessDenied")
+    assert refused(other.create_multipart_upload, Bucket=bucket, Key="k", ACL="public-read") == (403, "AccessDenied")
+    allow("s3:PutObject", "s3:PutObjectAcl", "s3:PutObjectTagging")
+    for said in ({"ACL": "public-read"}, {"GrantRead": 'id="somebody"'}, {"Tagging": "level=open"}):
+        other.put_object(**place, **said)
+    s3.delete_bucket_policy(Bucket=bucket)
+    s3.put_bucket_acl(Bucket=bucket, ACL="public-read-write")
+    other.put_object(**place, ACL="public-read", Tagging="level=open")

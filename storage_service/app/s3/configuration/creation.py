@@ -57,6 +57,19 @@ def _check_may_lock(call: Call, bucket: Bucket, lock: Mapping[str, Any]) -> None
         call.authorize("lock_object", bucket, call.key, "PutObjectLegalHold")
 
 
+def _check_may_say(call: Call, bucket: Bucket, attributes: Attributes, wanted: tuple[Grant, ...] | None) -> None:
+    """To write in another's bucket by its policy is neither to open what is written to others nor to tag it: tags may
+    open it, too. Whom the bucket's own list lets write may, as under AWS. Raises: AccessDenied."""
+    principal = call.principal
+    if acl.allows(bucket.derived(protection_of).grants, principal.ids, "s3:putobject", on_object=False):
+        return
+    own = {principal.subject, bucket.owner}
+    if any(grant.group or grant.id not in own for grant in wanted or ()):
+        call.authorize("write_acl", bucket, call.key, "PutObjectAcl")
+    if attributes.tags:
+        call.authorize("write_object_meta", bucket, call.key, "PutObjectTagging")
+
+
 def with_protection(call: Call, attributes: Attributes, bucket: Bucket) -> Attributes:
     """The attributes of a new object with its owner, its ACL and its lock.
 
@@ -75,6 +88,8 @@ def with_protection(call: Call, attributes: Attributes, bucket: Bucket) -> Attri
         return attributes._replace(owner=bucket.owner)
     parties = Parties(uploader or bucket.owner, bucket.owner)
     wanted = grants_in(request, parties)
+    if not is_own:
+        _check_may_say(call, bucket, attributes, wanted)
     if bucket.derived(protection_of).acls_off:
         if wanted is not None and request.header(b"x-amz-acl") != FULL_CONTROL:
             check_grants(bucket, wanted)
