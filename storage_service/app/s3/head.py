@@ -67,11 +67,14 @@ def render_head(call: Call, version: Version, bucket: Bucket, *, whole: bool = T
         headers += checksum_headers(doc)
     if asks(call.request):
         headers = with_overrides(call, headers)
-    if not call.target.hosted:
-        headers.append(NOSNIFF)  # a type that says nothing, as */*, lets a browser guess a page
-        if is_active(_type_of(headers)):
-            headers.append(APART)
-    return headers
+    return headers + _guards(call, headers)
+
+
+def _guards(call: Call, headers: list[Header]) -> list[Header]:
+    """What keeps uploads out of the console's origin. A type that says nothing, as */*, has browsers guess a page."""
+    if call.target.hosted:
+        return []
+    return [NOSNIFF, APART] if is_active(_type_of(headers)) else [NOSNIFF]
 
 
 def _type_of(headers: list[Header]) -> str:
