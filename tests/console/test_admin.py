@@ -52,6 +52,22 @@ def test_key_is_made_with_limits_shown_once_works_and_is_revoked(
     expect(page.get_by_role("row", name=access_key)).to_contain_text("revoked")
 
 
+def test_key_says_when_it_was_used_last(page: Page, api: httpx.Client, service: Service, bucket: str) -> None:
+    expires_at = (datetime.now(UTC) + timedelta(days=30)).isoformat()
+    made = api.post("/api/v1/keys", json={"buckets": [bucket], "expires_at": expires_at}).json()
+    go(page, "#/keys")
+    line = page.get_by_role("row", name=made["access_key"])
+    expect(line).to_contain_text("never")
+    sign_in = {"access_key": made["access_key"], "secret_key": made["secret_key"]}
+    httpx.post(f"{service.url}/console/session", json=sign_in).raise_for_status()
+    service.stop()  # when it is written down; else once a minute
+    service.start()
+    page.reload()
+    expect(line).to_be_visible()
+    expect(line).not_to_contain_text("never")
+    assert api.get(f"/api/v1/keys/{made['access_key']}").json()["last_used_at"] is not None
+
+
 def test_status_shows_disk_inodes_backlog_and_usage(page: Page, api: httpx.Client, bucket: str) -> None:
     put(api, bucket, "a", b"x" * 2048)
     go(page, "#/status")

@@ -120,7 +120,7 @@ def share(page: Page) -> None:
 
 def palette(page: Page) -> None:
     open_files(page, "catalogue", "spring/", "?view=list")
-    page.get_by_label("Select SC-1040.png").check()
+    page.get_by_label("Select spring/SC-1040.png").check()
     page.keyboard.press("Control+k")
     expect(page.get_by_role("option", name="backups")).to_be_visible()
 

@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 from playwright.sync_api import Error as PlaywrightError
 
+from tests.console.conftest import PATIENCE_MS
 from tests.console.walking import open_files, put, toast
 from tests.support.service import Service
 
@@ -72,6 +73,16 @@ def test_sound_plays_and_film_is_shown(page: Page, api: httpx.Client, bucket: st
     film = b64decode(page.evaluate(FILM))
     show(page, api, bucket, "a.webm", film, "video/webm")
     page.wait_for_function("() => document.querySelector('.preview video')?.videoWidth === 64")
+
+
+def test_document_is_drawn_by_the_viewer_of_the_browser(page: Page, api: httpx.Client, bucket: str) -> None:
+    """Which browsers refuse to start where a policy closes the frame too far."""
+    show(page, api, bucket, "a.pdf", PDF, "application/pdf")
+    for _ in range(PATIENCE_MS // 100):
+        if any(frame.url.startswith("chrome-extension:") for frame in page.frames):
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError([frame.url for frame in page.frames])
 
 
 FILM = """async () => {

@@ -219,6 +219,27 @@ async def test_all_bytes_without_an_object_become_one_when_somebody_looks(stack:
     assert again.version is not None
 
 
+async def test_whoever_waited_while_another_made_the_object_is_told_so_though_the_files_are_gone(stack: Stack) -> None:
+    bucket = await stack.bucket()
+    name = await begin(stack, bucket, None)
+    await append(stack, bucket, name, 0, b"12345")
+    with stack.keeper.catalog.transaction() as connection:
+        connection.execute("UPDATE uploads SET length=5 WHERE id=?", (name,))
+    other = growing(stack)
+    held = await other._take(name)
+    looks = asyncio.ensure_future(growing(stack).look(bucket, name))
+    writes = asyncio.ensure_future(append(stack, bucket, name, 3, b"45"))
+    while not stack.uploads.files.is_wanted(name):
+        await asyncio.sleep(0.01)
+    await other._finish(bucket, await other.find(name))
+    held.release()
+    stack.garbage.clear()  # before one of them looks again, nearly always
+    assert (await looks).version is not None
+    with pytest.raises(OffsetMismatch) as refused:
+        await writes
+    assert refused.value.offset == 5
+
+
 async def test_bytes_behind_the_committed_offset_are_cut_off(stack: Stack) -> None:
     """As after a crash between a write and its commit."""
     bucket = await stack.bucket()

@@ -111,7 +111,9 @@ class Resumables:
             return Progress(upload, await self._uploads.finished(upload))
         if upload.size != upload.length or upload.kind != "resumable":
             return Progress(upload)
-        held = await self._take(upload_id)
+        held = await self._take_open(upload_id)
+        if held is None:
+            return await self.look(bucket, upload_id)
         try:
             upload = await self.find(upload_id)
             return await self._finish(bucket, upload) if upload.phase == "open" else await self.look(bucket, upload_id)
@@ -136,7 +138,9 @@ class Resumables:
         upload = await self.find(upload_id)
         if upload.phase == "done" and upload.size == offset:
             return Progress(upload, await self._uploads.finished(upload))
-        held = await self._take(upload_id)
+        held = await self._take_open(upload_id)
+        if held is None:
+            raise OffsetMismatch(offset=(await self.find(upload_id)).size)
         try:
             upload = await self.find(upload_id)
             if upload.phase != "open" or upload.size != offset:
@@ -176,6 +180,15 @@ class Resumables:
             return Progress(upload)
         finally:
             await self._lane.run(_let_go, writing.growing, held)
+
+    async def _take_open(self, upload_id: str) -> Held | None:
+        """As `_take`; None if whoever had it has made an object of it meanwhile, and its files are gone."""
+        try:
+            return await self._take(upload_id)
+        except NoSuchUpload:
+            if (await self.find(upload_id)).phase != "done":
+                raise
+            return None
 
     async def _take(self, upload_id: str) -> Held:
         """The upload's lock; a holder is asked to yield. Raises NoSuchUpload, UploadLocked, and what `told` raises."""

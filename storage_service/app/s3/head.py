@@ -67,11 +67,13 @@ def render_head(call: Call, version: Version, bucket: Bucket, *, whole: bool = T
         headers += checksum_headers(doc)
     if asks(call.request):
         headers = with_overrides(call, headers)
-    return headers if call.target.hosted else headers + _apart(headers)
+    return headers + _guards(call, headers)
 
 
-def _apart(headers: list[Header]) -> list[Header]:
-    """What keeps a page from running in our origin; a type that says nothing, as */*, lets a browser guess one."""
+def _guards(call: Call, headers: list[Header]) -> list[Header]:
+    """What keeps uploads out of the console's origin. A type that says nothing, as */*, has browsers guess a page."""
+    if call.target.hosted:
+        return []
     return [NOSNIFF, APART] if is_active(_type_of(headers)) else [NOSNIFF]
 
 

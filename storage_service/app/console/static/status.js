@@ -87,7 +87,7 @@ export function Config({ menu }) {
       <div class="row wrap"><label class="search"><${Icon} name="search" /><span class="hidden">Search settings</span><input type="search" placeholder="Search settings" value=${search} onInput=${(event) => setSearch(event.target.value)} /></label>
         <label class="check"><input type="checkbox" checked=${own} onChange=${(event) => setOwn(event.target.checked)} />Only what differs from the default</label></div>
       ${error && html`<${Failed} error=${error} again=${again} />`}
-      ${shown && html`<div class="frame"><table class="table"><thead><tr><th>Setting</th><th>Value</th></tr></thead><tbody>${shown.map((one) => html`<tr key=${one.name}>
-        <td><div class="mono">${one.name}</div><div class="muted small">${one.description}</div></td><td class="mono any value">${one.value || html`<span class="muted">–</span>`} ${!one.is_default && html`<span class="tag accent">set</span>`}</td></tr>`)}</tbody></table></div>`}
+      ${shown && html`<div class="frame" tabindex="0" role="region" aria-label="Settings"><table class="table"><thead><tr><th>Setting</th><th>Value</th></tr></thead><tbody>${shown.map((one) => html`<tr key=${one.name}>
+        <td class="any"><div class="mono">${one.name}</div><div class="muted small">${one.description}</div></td><td class="mono any value">${one.value || html`<span class="muted">–</span>`} ${!one.is_default && html`<span class="tag accent">set</span>`}</td></tr>`)}</tbody></table></div>`}
     </div></div>`
 }
