@@ -12,7 +12,16 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from storage_service.app.core.checksums import KINDS, Algorithm, ChecksumType, Running, base64_of, composite, joined
+from storage_service.app.core.checksums import (
+    KINDS,
+    Algorithm,
+    ChecksumType,
+    Running,
+    base64_of,
+    checksum,
+    composite,
+    joined,
+)
 from storage_service.app.core.downloads import Precheck
 from storage_service.app.core.errors import (
     BadDigest,
@@ -240,6 +249,15 @@ class Rolling(NamedTuple):
 
 def rolling_of(upload: Upload) -> Rolling:
     return Rolling(*orjson.loads(upload.digest)) if upload.digest else Rolling()
+
+
+def joined_digests(pieces: Sequence[Upload]) -> Digests:
+    """Of resumable uploads put behind each other."""
+    found = [(rolling_of(piece), piece.size) for piece in pieces if piece.size]
+    md5 = hashlib.md5(bytes.fromhex("".join(rolling.md5 for rolling, _ in found)), usedforsecurity=False)
+    crcs = [(b64decode(rolling.crc64nvme), size) for rolling, size in found]
+    crc = joined("CRC64NVME", crcs) if crcs else checksum("CRC64NVME", b"")
+    return Digests(f"{md5.hexdigest()}-{len(pieces)}", base64_of(crc))
 
 
 # What is asked, and what follows from a row ---------------------------------------------------------------------------

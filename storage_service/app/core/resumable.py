@@ -7,15 +7,13 @@ holder, which may wait for a client that is gone, commits what it has and lets g
 
 import asyncio
 import contextlib
-import hashlib
-from base64 import b64decode
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, NamedTuple
 
 from storage_service.app.core import sidecar
 from storage_service.app.core.backend import Growing, Held
 from storage_service.app.core.changes import AppendUpload, CompleteUpload, EndUpload
-from storage_service.app.core.checksums import Algorithm, base64_of, checksum, joined
+from storage_service.app.core.checksums import Algorithm
 from storage_service.app.core.disk_errors import told
 from storage_service.app.core.errors import (
     EntityTooLarge,
@@ -33,6 +31,7 @@ from storage_service.app.core.pieces import (
     Verify,
     draft_version,
     is_open,
+    joined_digests,
     parse_options,
     rolling_of,
 )
@@ -265,7 +264,7 @@ class Resumables:
     async def _concatenate(self, bucket: Bucket, upload: Upload, pieces: Sequence[Upload]) -> Progress:
         held = await self._take(upload.id)
         try:
-            draft = _draft(upload, _joined_digests(pieces))
+            draft = _draft(upload, joined_digests(pieces))
             blob = BlobName(bucket.name, upload.version_id)
             sources = [(piece.id, piece.size) for piece in pieces]
             with told(BROKEN_OFF):
@@ -398,11 +397,3 @@ def _draft(upload: Upload, digests: Digests) -> Version:
     options: UploadOptions = parse_options(upload.doc)
     doc = sidecar.render_doc(options.attributes, digests)
     return draft_version(upload, options, upload.length or 0, digests, doc)
-
-
-def _joined_digests(pieces: Sequence[Upload]) -> Digests:
-    found = [(rolling_of(piece), piece.size) for piece in pieces if piece.size]
-    md5 = hashlib.md5(bytes.fromhex("".join(rolling.md5 for rolling, _ in found)), usedforsecurity=False)
-    crcs = [(b64decode(rolling.crc64nvme), size) for rolling, size in found]
-    crc = joined("CRC64NVME", crcs) if crcs else checksum("CRC64NVME", b"")
-    return Digests(f"{md5.hexdigest()}-{len(pieces)}", base64_of(crc))
