@@ -13,7 +13,7 @@ from storage_service.app.core.changes import (
     UpdateBucket,
     UseOnce,
 )
-from storage_service.app.core.commit import BucketLeaving, SourceSettled, turned
+from storage_service.app.core.commit import BucketLeaving, SourceSettled, is_undone, turned
 from storage_service.app.core.ending import NOTHING
 from storage_service.app.core.errors import (
     BucketAlreadyExists,
@@ -27,6 +27,7 @@ from storage_service.app.core.errors import (
     NothingToMatch,
     PreconditionFailed,
     QuotaExceeded,
+    ServiceUnavailable,
     StorageError,
 )
 from storage_service.app.core.objects import ANY_WRITE, TAKEN_MS, Version, WriteConditions, is_uuid, new_id
@@ -400,3 +401,17 @@ def test_bucket_with_nothing_but_delete_markers_may_be_deleted() -> None:
     rows.commit(delete(A, "k", version.version_id), NOW)
     rows.commit(DeleteBucket(A, ACTOR, NOW), NOW)
     assert A in rows.closed
+
+
+@pytest.mark.parametrize(
+    ("error", "undone"),
+    [
+        (PreconditionFailed(), True),
+        (QuotaExceeded(), True),
+        (ServiceUnavailable("The disk failed; the outcome is unknown"), False),
+        (OSError(), False),
+        (None, False),
+    ],
+)
+def test_what_was_made_for_a_commit_goes_only_if_it_surely_was_not(error: Exception | None, undone: bool) -> None:
+    assert is_undone(error) is undone
