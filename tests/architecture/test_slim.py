@@ -36,6 +36,13 @@ def test_importing_it_loads_neither_server_nor_extras(statement: str) -> None:
     assert loaded.isdisjoint({*SERVER, *EXTRAS, "awscrt"})
 
 
+def test_what_only_stands_in_a_requirement_is_never_loaded() -> None:
+    """python-jose requires a library whose signatures leak; it has a better one where `cryptography` is."""
+    loaded = loaded_by("import storage_service.app.core.tokens, jose.jwt, jose.jwk")
+    assert "jose.backends.cryptography_backend" in loaded
+    assert "ecdsa" not in loaded
+
+
 @pytest.mark.ci
 def test_every_name_of_the_providers_is_found() -> None:
     loaded = loaded_by("import storage_service.providers as p\nfor name in p.__all__: getattr(p, name)")

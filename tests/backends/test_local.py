@@ -9,6 +9,7 @@ import pytest
 from storage_service.app.backends.blobs import LocalBlobs
 from storage_service.app.backends.disk import Disk
 from storage_service.app.backends.local import LocalFiles
+from storage_service.app.core.errors import DamagedObject, ServiceUnavailable, StorageError
 from storage_service.app.core.objects import BlobName, new_id
 
 
@@ -56,3 +57,48 @@ def test_copy_has_an_intent_until_its_commit_is_known(tmp_path: Path, end: str) 
     getattr(staged, end)()
     assert list(staging.iterdir()) == []
     assert (blobs.stat(target) is not None) == (end == "keep")
+
+
+class Unreadable(Disk):
+    """A disk that gives names and no bytes."""
+
+    refuses: int
+
+    def read(self, fd: int, size: int, offset: int) -> bytes:
+        raise OSError(self.refuses, "refused")
+
+    def read_into(self, fd: int, buffer: memoryview, offset: int) -> int:
+        raise OSError(self.refuses, "refused")
+
+    def read_cached(self, path: str, size: int, mtime_ns: int | None) -> bytes | None:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("refuses", "told"),
+    [
+        (errno.EIO, DamagedObject),
+        (errno.EBADMSG, DamagedObject),
+        (errno.EMFILE, ServiceUnavailable),
+        (errno.ENOMEM, ServiceUnavailable),
+    ],
+)
+def test_bytes_that_cannot_be_read_are_told_as_damage_or_as_trouble_that_passes(
+    tmp_path: Path, refuses: int, told: type[StorageError]
+) -> None:
+    (tmp_path / "staging").mkdir()
+    disk, name = Unreadable(), BlobName("photos", new_id())
+    disk.refuses = refuses
+    blobs = LocalBlobs(str(tmp_path), disk)
+    files = LocalFiles(blobs, disk, str(tmp_path / "staging"))
+    blobs.write(name, b"body", 1_000_000)
+    with pytest.raises(told):
+        files.read_small(name, 4, 1_000_000)
+    opened = files.open(name, 4, 1_000_000)
+    with pytest.raises(told):
+        opened.read(0, 4)
+    with pytest.raises(told):
+        opened.read_into(memoryview(bytearray(4)), 0)
+    opened.close()
+    with pytest.raises(FileNotFoundError):
+        files.open(BlobName("photos", new_id()), 4, 1_000_000)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import resource
 from pathlib import Path
 
 import pytest
 
-from storage_service.app.backends.settle import Pass
+from storage_service.app.backends.settle import Pass, Settler
 from storage_service.app.backends.view import View, clone_into, has_reflinks, segments
 from tests.support.changing import delete, put
 from tests.support.store import Store
@@ -225,3 +227,83 @@ def test_error_of_the_view_never_stops_settling(store: Store, bucket: Path) -> N
     finally:
         (bucket / "dir").chmod(0o750)
     assert store.read(1, "dir/b") == b"x"
+
+
+class Refused(View):
+    """A view whose disk refuses so many changes."""
+
+    left = 0
+
+    def show(self, *said: object) -> None:
+        if self.left:
+            self.left -= 1
+            raise OSError(errno.EIO, "Input/output error")
+        super().show(*said)  # type: ignore[arg-type]
+
+
+def refused(store: Store, most: int) -> Settler:
+    """A settler that tries again at once, and whose view refuses the next changes."""
+    found = Refused(store.blobs, store.disk, reflinks=False)
+    found.left = most
+    store.view = found
+    settler = store.make_settler()
+    settler.retry_seconds = 0
+    return settler
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_name_that_could_not_be_changed_is_tried_again(store: Store, bucket: Path, busy: bool) -> None:
+    """Left as it is, it would show a deleted object for ever: once its blob is gone it is nobody's."""
+    for key in ("over", "gone"):
+        store.put(1, key, b"old")
+    store.settle()
+    settler = refused(store, 2)
+    store.put(1, "over", b"new")
+    store.commit(delete(1, "gone"))
+    settler.run_pass()
+    if busy:
+        store.put(1, "another", b"one")
+    settler.run_pass()
+    assert (bucket / "over").read_bytes() == b"new"
+    assert not (bucket / "gone").exists()
+
+
+def test_name_that_could_not_be_changed_is_tried_again_after_a_start(store: Store, bucket: Path) -> None:
+    store.put(1, "gone", b"old")
+    store.settle()
+    settler = refused(store, 1_000)
+    store.commit(delete(1, "gone"))
+    settler.run_pass()
+    store.put(1, "later", b"later")
+    settler.run_pass()
+    assert (bucket / "gone").exists()
+    store.view = View(store.blobs, store.disk, reflinks=False)
+    store.make_settler().show_again()
+    assert not (bucket / "gone").exists()
+
+
+def test_name_that_cannot_be_changed_is_given_up(store: Store, bucket: Path) -> None:
+    store.put(1, "a", b"a")
+    settler = refused(store, 1_000)
+    for _ in range(50):
+        settler.run_pass()
+    assert isinstance(store.view, Refused)
+    assert 1_000 - store.view.left == 10
+
+
+def test_directory_that_the_disk_refuses_is_nobody_elses(store: Store, bucket: Path) -> None:
+    """Told as an error, so that it is tried again; a planted link is told as somebody's own."""
+    store.put(1, "a/b", b"x")
+    store.settle()
+    shown = view(store)
+    head = store.find(1, "a/b")
+    assert head is not None
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    os.close(lowest := os.open("/", os.O_RDONLY))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + 1, limits[1]))  # one more: the bucket's own directory
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            shown.show("photos", "a/b", head.version, list)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert shown.foreign == 0

@@ -128,6 +128,21 @@ def test_image_refuses_in_one_line(image: Image, tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (3, "storage: SECRET_KEY: is required\n")
 
 
+@pytest.mark.full
+@pytest.mark.timeout(1200)
+def test_every_requirement_has_a_wheel_for_arm64(tmp_path: Path) -> None:
+    """The image has no compiler."""
+    platforms = [f"--platform=manylinux{name}_aarch64" for name in ("2014", "_2_28", "_2_34")]
+    command = [sys.executable, "-m", "pip", "install", "--dry-run", "--no-deps", f"--target={tmp_path}", *platforms]
+    done = subprocess.run(
+        [*command, "--python-version=3.11", "--only-binary=:all:", "-r", str(REPOSITORY / "requirements.txt")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
 # The files, read ---------------------------------------------------------------------------------------------------
 
 

@@ -26,7 +26,9 @@ ERRORS: Final = {
 }
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 HALVED: Final = 0  # no error: half of what is to be written is, and that is what the disk says
-QUIET_SECONDS: Final = 0.5
+QUIET_SECONDS: Final = 0.3  # settle looks ten times a second
+COUNT_SECONDS: Final = 1.2  # the same where a call too few would leave one out
+REACHED_SECONDS: Final = 1.0
 WELL_SECONDS: Final = 60.0
 BUCKET: Final = "errors"
 FEWEST_CALLS: Final = 12  # of an operation until it is settled
@@ -53,17 +55,17 @@ class Bench:
     def door(self) -> Door:
         return Door(self.service, BUCKET)
 
-    def settled(self) -> int:
-        return self.shim.wait_until_quiet(QUIET_SECONDS, timeout_seconds=60.0)
+    def settled(self, quiet_seconds: float = QUIET_SECONDS) -> int:
+        return self.shim.wait_until_quiet(quiet_seconds, timeout_seconds=60.0)
 
     def count(self, operation: Operation) -> int:
         """How many calls the operation makes until it is settled."""
         with self.door() as door:
             place = Place(door, "counted")
             operation.prepare(place)
-            before = self.settled()
+            before = self.settled(COUNT_SECONDS)
             operation.run(place).raise_for_status()
-            return self.settled() - before
+            return self.settled(COUNT_SECONDS) - before
 
     def inject(self, operation: Operation, key: str, injected: Injected) -> None:
         """Run the operation with the error, then what must hold; at last the service is whole again."""
@@ -73,7 +75,7 @@ class Bench:
             self.settled()
             self.shim.arm(injected.at, "fail" if injected.error else "halve", injected.error, injected.sticky)
             answer = operation.run(place)
-            self.shim.wait_until_reached(2.0)
+            self.shim.wait_until_reached(REACHED_SECONDS)
             assert_well_formed(answer, injected)
             assert door.observe("beside") == BESIDE, "reads go on"
             self.shim.disarm()

@@ -79,6 +79,7 @@ def try_out(operation: Any, client: httpx.Client, examples: int) -> None:
     load_all_checks()
     # OpenAPI 3.1 knows a stream as text; schemathesis takes the schema for one of its events.
     left_out = {"response_schema_conformance"} if operation.path in STREAMS else set()
+    server_error = CHECKS.get_one("not_a_server_error")
     promises = [CHECKS.get_one(name) for name in PROMISES if name not in left_out]
     destroys = operation.method.upper() == "DELETE" or operation.path in {"/files/move", "/files/delete"}
 
@@ -99,7 +100,8 @@ def try_out(operation: Any, client: httpx.Client, examples: int) -> None:
         if operation.path in STREAMS:
             case.query = {**(case.query or {}), "follow": "false"}
         answer = case.call(headers=CREDENTIALS, timeout=SLOW_SECONDS)
-        case.validate_response(answer, checks=promises)
+        full = answer.status_code == httpx.codes.INSUFFICIENT_STORAGE  # a size was announced that no disk has: no fault
+        case.validate_response(answer, checks=[one for one in promises if not full or one is not server_error])
 
     prepare(client)
     ask()

@@ -167,7 +167,7 @@ def test_parser_answers_or_refuses_for_minutes(name: str) -> None:
     parse, seeds = PARSERS[name]
     end = time.monotonic() + SECONDS
 
-    @settings(max_examples=20_000, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=1_000, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(mutated(seeds))
     def check(data: bytes) -> None:
         feed(parse, data)

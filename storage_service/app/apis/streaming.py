@@ -63,7 +63,7 @@ class ByteStream(Response):
                         await send(message)
                         if leaving.done():
                             return
-        except EOFError:
-            raise DamagedObject("The stored bytes end early") from None
+        except (EOFError, OSError):  # of a file: a client that leaves raises nothing
+            raise DamagedObject("The stored bytes cannot be read") from None
         finally:
             leaving.cancel()

@@ -60,8 +60,12 @@ class OpenFile:
             raise unread(error) from None
 
     def read_into(self, buffer: memoryview, offset: int) -> int:
-        with self._lock:
-            return self._disk.read_into(self._fd, buffer, offset) if self._open else 0
+        """Raises DamagedObject, ServiceUnavailable."""
+        try:
+            with self._lock:
+                return self._disk.read_into(self._fd, buffer, offset) if self._open else 0
+        except OSError as error:
+            raise unread(error) from None
 
     def close(self) -> None:
         with self._lock:

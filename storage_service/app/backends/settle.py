@@ -11,6 +11,7 @@ Every step can be repeated. An error keeps rows and bodies.
 """
 
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -38,6 +39,8 @@ KEPT_BYTES = 8 << 20
 KEPT_INODES = 64
 BYTES_A_ROW = 32 << 10  # a journalled body, its sidecar, the sidecar it replaces, directories
 INODES_A_ROW = 4
+MOST_TRIES = 10  # of showing a key: within the time that a replaced blob stays
+MOST_UNSHOWN = 10_000
 
 
 class Pass(NamedTuple):
@@ -49,6 +52,8 @@ class Pass(NamedTuple):
 
 class Settler:
     """Settles passes of the journal. One at a time in a service: the jobs process, or a recovery."""
+
+    retry_seconds = 5.0  # between two tries of what the view could not show
 
     def __init__(
         self,
@@ -69,6 +74,8 @@ class Settler:
         self._buckets_seen = -1
         self._places: dict[str, str] = {}  # directories below the root, by bucket id
         self._shown_to = int(catalog.state("viewed") or 0)
+        self._unshown: dict[tuple[int, str], int] = {}  # what the view could not show, and how often that was tried
+        self._tried_at = 0.0
 
     def run_pass(self, most_rows: int = MOST_ROWS) -> Pass:
         """Settle what waits, up to `most_rows`.
@@ -79,6 +86,7 @@ class Settler:
         most_rows = min(most_rows, self._room())
         rows = self._catalog.owed(most_rows, MOST_BYTES) if most_rows > 0 else []
         if not rows:
+            self._show_late()
             return Pass(0, 0)
         self._refresh_buckets(rows)
         written, failed, replaced = self._write(rows)
@@ -215,13 +223,24 @@ class Settler:
             self._refresh_buckets(())
             self._show_keys({(bucket, key) for _, bucket, key in rows})
             at = rows[-1][0]
-        self._shown_to = at
+        if not self._unshown:
+            self._shown_to = at
 
     def _show(self, rows: Sequence[Owed], written: Sequence[Owed], failed: Sequence[Owed]) -> None:
         """Bring the view up to date for the keys of this pass."""
         self._show_keys({(row.bucket, row.key) for row in written if row.key is not None})
         tried = {row.sequence for row in (*written, *failed)}
-        self._shown_to = min((row.sequence - 1 for row in rows if row.sequence not in tried), default=rows[-1].sequence)
+        if not self._unshown:  # else the next start shows all of it again
+            left = (row.sequence - 1 for row in rows if row.sequence not in tried)
+            self._shown_to = min(left, default=rows[-1].sequence)
+        self._show_late()
+
+    def _show_late(self) -> None:
+        """Try again what the disk refused: a name left standing shows what was replaced or deleted, and once its blob
+        is gone nobody knows it as ours."""
+        if self._unshown and time.monotonic() - self._tried_at >= self.retry_seconds:
+            self._tried_at = time.monotonic()
+            self._show_keys(set(self._unshown))
 
     def _show_keys(self, keys: set[tuple[int, str]]) -> None:
         """An error here never stops settling. What goes, goes first: a key may make room for `a` beside `a/b`."""
@@ -230,16 +249,25 @@ class Settler:
         heads = self._catalog.heads(list(keys))
         for number, key in sorted(keys, key=lambda place: (place in heads, place)):
             bucket = self._buckets.get(number)
-            if bucket is not None and not bucket[1]:
-                self._show_one(self._view, bucket[0], key, heads.get((number, key)))
+            refused = (
+                bucket is not None
+                and not bucket[1]
+                and not self._show_one(self._view, bucket[0], key, heads.get((number, key)))
+            )
+            tries = self._unshown.pop((number, key), 0) + 1
+            if refused and tries < MOST_TRIES and len(self._unshown) < MOST_UNSHOWN:
+                self._unshown[number, key] = tries
         self._shared[words.VIEW_HIDDEN] = self._view.hidden
         self._shared[words.VIEW_FOREIGN] = self._view.foreign
 
-    def _show_one(self, view: View, bucket: Bucket, key: str, head: Version | None) -> None:
+    def _show_one(self, view: View, bucket: Bucket, key: str, head: Version | None) -> bool:
+        """False where it is worth another try."""
         try:
             view.show(bucket.name, key, head, lambda: self._catalog.history(bucket.id, key))
         except (OSError, ValueError) as error:
             log.warning("view: a key of bucket %s is not shown: %s", bucket.name, error)
+            return isinstance(error, ValueError)
+        return True
 
 
 def write_blob(blobs: LocalBlobs, blob: BlobName, doc: str, body: bytes | None, places: Mapping[str, str]) -> None:

@@ -4,6 +4,7 @@ A key never becomes a path except here, where every step is taken from an open d
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import stat
@@ -165,8 +166,10 @@ class View:
                 deeper = os.open(name, _OPEN_DIR, dir_fd=fd)
             except (NotADirectoryError, FileNotFoundError):
                 return None
-            except OSError:  # ELOOP: a planted link
-                self.foreign += 1
+            except OSError as error:
+                if error.errno != errno.ELOOP:
+                    raise
+                self.foreign += 1  # a planted link
                 return None
             finally:
                 os.close(fd)

@@ -47,8 +47,8 @@ async def _stream(request: Request, start: Message, download: Download, span: Sp
                 await request.send(message)
                 if leaving.done():
                     return
-    except EOFError:
-        raise DamagedObject("The stored bytes end early", key=download.version.key) from None
+    except (EOFError, OSError):  # of the file: a client that leaves raises nothing
+        raise DamagedObject("The stored bytes cannot be read", key=download.version.key) from None
     finally:
         leaving.cancel()
 
