@@ -47,3 +47,11 @@ def test_what_only_stands_in_a_requirement_is_never_loaded() -> None:
 def test_every_name_of_the_providers_is_found() -> None:
     loaded = loaded_by("import storage_service.providers as p\nfor name in p.__all__: getattr(p, name)")
     assert {"boto3", "obstore", "sqlalchemy"} <= loaded
+
+
+@pytest.mark.ci
+def test_worker_loads_no_client_and_no_command_line() -> None:
+    """Each worker would hold them for ever: httpx alone takes 5 MB, with the command line it brings."""
+    loaded = loaded_by("import storage_service.app.process.worker, storage_service.app.main")
+    assert "storage_service.app.backends.selfdb" in loaded
+    assert loaded.isdisjoint({"httpx", "rich", "typer", "boto3", "obstore"})

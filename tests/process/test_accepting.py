@@ -72,7 +72,7 @@ def test_those_who_share_a_socket_take_turns(runner: asyncio.Runner, listener: s
 
     names = runner.run(work())
     assert names.count(b"one") + names.count(b"two") == MANY
-    assert abs(names.count(b"one") - names.count(b"two")) <= 2
+    assert abs(names.count(b"one") - names.count(b"two")) <= 4  # two at a time
 
 
 def test_closed_acceptor_takes_no_more_and_its_connections_go_on(

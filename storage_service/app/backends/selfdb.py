@@ -9,16 +9,18 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
-import httpx
 import orjson
 from cachetools import TLRUCache
 
 from storage_service.app.core.errors import BackendUnavailable, Unauthenticated
 from storage_service.app.core.objects import is_uuid
 from storage_service.app.core.security import INVALID_CREDENTIALS, Principal
+
+if TYPE_CHECKING:
+    import httpx
 
 MAX_CACHED_SECONDS = 300.0  # how long a deactivated user may still be let in
 PAUSE_SECONDS = 10.0  # after a failure nobody is asked: requests must not queue for a dead backend
@@ -37,8 +39,10 @@ class Known(NamedTuple):
     until: float
 
 
-def backend_client(base_url: str) -> httpx.AsyncClient:
+def backend_client(base_url: str) -> "httpx.AsyncClient":
     """A client for one backend; whoever makes it closes it."""
+    import httpx  # noqa: PLC0415 - 5 MB with its own command line, and most services have no such backend
+
     # No proxies of the environment: they would see the tokens.
     return httpx.AsyncClient(base_url=base_url, timeout=TIMEOUT_SECONDS, trust_env=False)
 
@@ -48,7 +52,7 @@ class BackendUsers:
 
     def __init__(
         self,
-        client: httpx.AsyncClient,
+        client: "httpx.AsyncClient",
         admins: Iterable[str] = (),
         now: Callable[[], float] = time.time,
     ) -> None:
@@ -124,10 +128,12 @@ class BackendUsers:
             admin=admin or not self._admins.isdisjoint(ids),
         )
 
-    async def _get(self, path: str, headers: list[Any]) -> httpx.Response:
+    async def _get(self, path: str, headers: list[Any]) -> "httpx.Response":
         """A final answer, 2xx or 4xx. Raises: BackendUnavailable, at once during a pause."""
         if self._now() < self._silent_until:
             raise BackendUnavailable("The SelfDB backend does not answer")
+        import httpx  # noqa: PLC0415 - as its client was
+
         try:
             answer = await self._client.get(path, headers=headers)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -143,7 +149,7 @@ class BackendUsers:
         return BackendUnavailable("The SelfDB backend does not answer")
 
 
-def _object(answer: httpx.Response) -> dict[str, Any]:
+def _object(answer: "httpx.Response") -> dict[str, Any]:
     """The JSON object of an answer. Raises: BackendUnavailable if it is none."""
     try:
         found = orjson.loads(answer.content)
