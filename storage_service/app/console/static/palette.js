@@ -1,6 +1,6 @@
 // @ts-check
 // Go to a bucket or page, or do what can be done here, by writing some of its name.
-import { html, useEffect, useMemo, useState } from "./vendor/preact.js"
+import { html, useEffect, useState } from "./vendor/preact.js"
 import { get } from "./api.js"
 import { filesLink } from "./buckets.js"
 import { Icon, offered, open, useLoaded } from "./ui.js"
@@ -9,16 +9,16 @@ const MOST = 50
 /** @typedef {{text: string, icon: string, hint?: string, href?: string, run?: () => void}} Action */
 
 /** @param {Action[]} pages where one can go from everywhere, and what can be done everywhere */
-export const showPalette = (pages) => open({ title: "Go to or do", bare: true, body: Palette(offered(), pages) })
+export const showPalette = (pages) => open({ title: "Go to or do", bare: true, body: Palette(pages) })
 
-const Palette = (here, pages) => ({ close }) => {
+const Palette = (pages) => ({ close }) => {
   const [said, setSaid] = useState("")
   const [chosen, setChosen] = useState(0)
   const { value: buckets } = useLoaded(() => get("buckets"), [])
-  const all = useMemo(() => [...here, ...(buckets ?? []).map((one) => ({ text: one.name, icon: "bucket", hint: "Bucket", href: filesLink(one.name) })), ...pages], [buckets])
-  const found = useMemo(() => matching(all, said).slice(0, MOST), [all, said])
+  const all = [...offered(), ...(buckets ?? []).map((one) => ({ text: one.name, icon: "bucket", hint: "Bucket", href: filesLink(one.name) })), ...pages]
+  const found = matching(all, said).slice(0, MOST)
   const at = Math.min(chosen, found.length - 1)
-  useEffect(() => { document.getElementById(`found-${at}`)?.scrollIntoView({ block: "nearest" }) }, [at, found])
+  useEffect(() => { document.getElementById(`found-${at}`)?.scrollIntoView({ block: "nearest" }) }, [at, said])
 
   const run = (one) => {
     close()

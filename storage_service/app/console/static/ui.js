@@ -292,18 +292,19 @@ export const Snippet = ({ text, label }) => html`<div class="snippet-box">
 
 // What can be done on the page that is shown, for the palette -------------------------------------------------------
 
-const offers = new Set()
+const offers = signal(/** @type {(() => any[])[]} */ ([]))
 /** As long as the calling component is shown: its actions, as a menu has them. @param {() => any[]} items */
 export function useOffers(items) {
   const latest = useRef(items)
   latest.current = items
   useEffect(() => {
     const one = () => latest.current()
-    offers.add(one)
-    return () => { offers.delete(one) }
+    offers.value = [...offers.peek(), one]
+    return () => { offers.value = offers.peek().filter((other) => other !== one) }
   }, [])
 }
-export const offered = () => [...offers].flatMap((one) => one()).filter(Boolean)
+/** What is offered now; who calls this while rendering is rendered again when another page offers its own. */
+export const offered = () => offers.value.flatMap((one) => one()).filter(Boolean)
 
 export const Empty = ({ icon, title, children }) => html`<div class="empty"><${Icon} name=${icon} /><h2>${title}</h2><div>${children}</div></div>`
 
