@@ -60,6 +60,7 @@ class WeakDisk(Disk):
         self._root = Node(1, is_dir=True)
         self._moves: list[Move] = []
         self._open: dict[int, Node] = {}
+        self._offsets: dict[int, int] = {}  # of descriptors that do not write at the end
         self._descriptors = itertools.count(100)
         self.cut_at: int | None = None
         self.calls = 0
@@ -130,7 +131,11 @@ class WeakDisk(Disk):
 
     def write(self, fd: int, data: bytes | memoryview) -> None:
         self._count()
-        self._open[fd].data += bytes(data)
+        node = self._open[fd]
+        at = self._offsets.get(fd, len(node.data))
+        node.data = node.data[:at].ljust(at, b"\0") + bytes(data) + node.data[at + len(data) :]
+        if fd in self._offsets:
+            self._offsets[fd] += len(data)
 
     def read(self, fd: int, size: int, offset: int) -> bytes:
         self._count()
@@ -264,6 +269,11 @@ class WeakDisk(Disk):
         self._open[fd].data = self._open[fd].data[:offset]
         return fd
 
+    def open_at(self, path: str, offset: int) -> int:
+        fd = self.open(path)
+        self._offsets[fd] = offset
+        return fd
+
     def copy_range(self, source: int, target: int, offset: int, size: int) -> None:
         self.write(target, self.read(source, size, offset))
 
@@ -333,8 +343,8 @@ def _surviving(node: Node, keeps: Keeps) -> tuple[bytes, int]:
         return node.safe_data, node.safe_mtime_ns
     if choice == 1:
         return node.data, node.mtime_ns
-    torn = node.data[: len(node.data) // 2].ljust(len(node.data), b"\0")  # the length came through, not all bytes
-    return torn, node.mtime_ns
+    half, length = len(node.data) // 2, len(node.data)  # the length came through, not all bytes
+    return node.data[:half] + node.safe_data[half:length].ljust(length - half, b"\0"), node.mtime_ns
 
 
 def _apply(move: Move) -> None:

@@ -3,10 +3,13 @@
 from storage_service.app.backends.catalog.auditing import Auditor
 from storage_service.app.backends.disk import Disk
 from storage_service.app.backends.findings import Finding, Report
-from storage_service.app.backends.upload_files import RECORD, part_name
+from storage_service.app.backends.part_names import IN_SLOT, part_name
+from storage_service.app.backends.slots import CLAIM, SEALED, SLOT_BYTES, SLOTS, Slots
+from storage_service.app.backends.upload_files import RECORD
+from storage_service.app.core.errors import DamagedObject
 from storage_service.app.core.objects import Part, Upload, is_uuid
 
-NOT_PARTS = frozenset({RECORD, "whole", "data", "wanted"})
+NOT_PARTS = frozenset({RECORD, "whole", "data", "wanted", SLOTS, SEALED, SLOT_BYTES})
 
 
 class UploadCheck:
@@ -36,21 +39,27 @@ class UploadCheck:
             bucket = self._buckets[upload.bucket]
             report.problems += [Finding("upload_damaged", bucket, upload.key, None, detail) for detail in faults]
         expected = {part_name(part) for part in parts} | NOT_PARTS
-        strangers = set(self._disk.names(f"{self._root}/{upload.id}")) - expected
+        names = {name.removesuffix(IN_SLOT) for name in self._disk.names(f"{self._root}/{upload.id}")}
+        strangers = {name for name in names - expected if not name.startswith(CLAIM)}
         if strangers and self._catalog.upload(upload.id) == upload:
             detail = f"{len(strangers)} files of parts that do not count in upload {upload.id}"
             report.notes.append(Finding("leftover", self._buckets[upload.bucket], upload.key, None, detail))
 
     def _faults(self, upload: Upload, parts: list[Part]) -> list[str]:
-        directory = f"{self._root}/{upload.id}"
         if upload.kind == "multipart":
-            wanted = [(f"part {part.number}", part_name(part), part.size, part.size) for part in parts]
-        else:  # behind the offset may lie what was not acknowledged
-            wanted = [("its data", "data", upload.size, 1 << 62)] if upload.size else []
-        faults = []
-        for what, name, least, most in wanted:
-            found = self._disk.stat(f"{directory}/{name}")
-            if found is None or not least <= found.size <= most:
-                size = "gone" if found is None else f"{found.size} bytes instead of {least}"
-                faults.append(f"{what} of unfinished upload {upload.id} is {size}")
-        return faults
+            return [fault for part in parts if (fault := self._fault(upload, part))]
+        found = self._disk.stat(f"{self._root}/{upload.id}/data") if upload.size else None
+        # Behind the offset may lie what was not acknowledged.
+        if not upload.size or (found is not None and found.size >= upload.size):
+            return []
+        size = "gone" if found is None else f"{found.size} bytes instead of {upload.size}"
+        return [f"its data of unfinished upload {upload.id} is {size}"]
+
+    def _fault(self, upload: Upload, part: Part) -> str | None:
+        try:
+            Slots(f"{self._root}/{upload.id}", self._disk).find(part)
+        except FileNotFoundError:
+            return f"part {part.number} of unfinished upload {upload.id} is gone"
+        except DamagedObject as error:
+            return f"part {part.number} of unfinished upload {upload.id}: {error.detail}"
+        return None

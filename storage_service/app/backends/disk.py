@@ -46,6 +46,12 @@ class Disk:
     def open(self, path: str) -> int:
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
 
+    def open_at(self, path: str, offset: int) -> int:
+        """A descriptor of a file that is there, which writes from `offset` on and leaves the rest as it is."""
+        fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        os.lseek(fd, offset, os.SEEK_SET)
+        return fd
+
     def write(self, fd: int, data: bytes | memoryview) -> None:
         """All of `data`: a partial write goes on where it stopped."""
         view = memoryview(data)

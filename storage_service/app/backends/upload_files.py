@@ -2,6 +2,8 @@
 
     upload.json                    what was said at its beginning, for a catalog that must be made again
     <number>-<attempt>.<…>         a part; the name also says its length and digests, for the same reason
+    <number>-<attempt>.<…>.slot    the same of a part whose bytes lie where they will lie in the object: see `slots`
+    slots, sealed, slot-bytes, claim-<number>
     whole                          parts joined, while they become a blob
     data                           a resumable upload's bytes, growing
     wanted                         somebody else asks to write: whoever has the lock yields
@@ -11,88 +13,20 @@ The directory's own lock (flock) is held while bytes are joined or appended; the
 
 import contextlib
 import threading
-from base64 import b64decode
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from storage_service.app.backends.blobs import BLOB_MODE, LocalBlobs
 from storage_service.app.backends.disk import Disk
-from storage_service.app.backends.local import clearing
+from storage_service.app.backends.part_names import IN_SLOT, part_name
+from storage_service.app.backends.slots import SLOTS_MODE, Piece, Slots
+from storage_service.app.backends.staged_parts import OwnPart, SlottedPart, StagedPart
 from storage_service.app.core.errors import DamagedObject, NoSuchUpload
-from storage_service.app.core.objects import BlobName, Part, Span, new_id
+from storage_service.app.core.objects import BlobName, Part, new_id
 
 UPLOADS = "uploads"  # below the service's own directory
 RECORD = "upload.json"
 RECORD_MODE = 0o600
 DATA_MODE = 0o640
-HASHED_AT_ONCE = 64 << 20  # bytes of a mapped file
-
-
-def part_name(part: Part) -> str:
-    """The file's name: all that the catalog knows of the part, but its upload."""
-    digests = ".".join(b64decode(text).hex() for text in (part.crc64nvme, part.checksum))
-    return f"{part.number:05d}-{part.attempt}.{part.at_ms}.{part.size}.{part.etag}.{digests}"
-
-
-class StagedPart:
-    """A part on its way to disk. The lock orders a late `discard` behind the write in flight."""
-
-    def __init__(self, path: str, directory: str, blobs: LocalBlobs, disk: Disk) -> None:
-        self._path = path
-        self._directory = directory
-        self._blobs = blobs
-        self._disk = disk
-        self._lock = threading.Lock()
-        self._fd: int | None = disk.create(path, BLOB_MODE)
-
-    def write(self, data: bytes) -> None:
-        with self._lock:
-            if self._fd is not None:
-                self._disk.write(self._fd, data)
-
-    def copy(self, blob: BlobName, span: Span) -> None:
-        """Append a blob's bytes, not through memory. Raises FileNotFoundError."""
-        source = self._disk.open(self._blobs.path(blob))
-        try:
-            with self._lock:
-                if self._fd is not None:
-                    self._disk.copy_range(source, self._fd, span.start, span.end - span.start)
-        finally:
-            self._disk.close(source)
-
-    def read_back(self, update: Callable[[memoryview], None], size: int) -> None:
-        """Hand what was copied to a hash, piece by piece, out of the page cache."""
-        for offset in range(0, size, HASHED_AT_ONCE):
-            with self._disk.mapped(self._path, offset, min(HASHED_AT_ONCE, size - offset)) as view:
-                update(view)
-
-    def publish(self, part: Part) -> None:
-        """On return the part survives a power cut, under its own name.
-
-        Raises: NoSuchUpload.
-        """
-        with self._lock:
-            if self._fd is None:
-                return
-            self._disk.sync_data(self._fd)  # before the name: a power cut may keep the name and lose the bytes
-            self._shut()
-            target = f"{self._directory}/{part_name(part)}"
-            try:
-                self._disk.rename(self._path, target)
-                self._path = target
-                self._disk.sync_dir(self._directory)
-            except FileNotFoundError:
-                raise NoSuchUpload("The upload was aborted meanwhile") from None
-
-    def discard(self) -> None:
-        """The part is known not to count: its file goes, under whichever name. Idempotent."""
-        with self._lock, clearing():
-            self._shut()
-            self._disk.unlink(self._path)
-
-    def _shut(self) -> None:
-        if self._fd is not None:
-            fd, self._fd = self._fd, None
-            self._disk.close(fd)
 
 
 class Growing:
@@ -146,10 +80,14 @@ class LocalUploads:
     def _directory(self, upload_id: str) -> str:
         return f"{self._root}/{upload_id}"
 
+    def _slots(self, upload_id: str) -> Slots:
+        return Slots(self._directory(upload_id), self._disk)
+
     def begin(self, upload_id: str, record: bytes) -> None:
         """Make the upload's directory with its record; on return both survive a power cut."""
         directory = self._directory(upload_id)
         self._disk.make_dir(directory, 0o700)
+        self._slots(upload_id).make()
         fd = self._disk.create(f"{directory}/{RECORD}", RECORD_MODE)
         try:
             self._disk.write(fd, record)
@@ -197,42 +135,90 @@ class LocalUploads:
 
     # Parts ------------------------------------------------------------------------------------------------------
 
-    def stage(self, upload_id: str) -> StagedPart:
-        return StagedPart(f"{self._staging}/part-{new_id()}", self._directory(upload_id), self._blobs, self._disk)
+    def stage(self, upload_id: str, number: int, size: int | None) -> StagedPart:
+        """In its slot, if nobody wrote there before and the length is known (bytes); else in a file of its own."""
+        slots = self._slots(upload_id)
+        if size is not None and (fd := slots.claim(number, size)) is not None:
+            return SlottedPart(fd, self._directory(upload_id), self._disk, slots, (number, size))
+        return self.stage_copy(upload_id)
+
+    def stage_copy(self, upload_id: str) -> OwnPart:
+        """In a file of its own, to be filled from a blob."""
+        path = f"{self._staging}/part-{new_id()}"
+        return OwnPart(path, self._directory(upload_id), self._disk, self._blobs)
 
     def discard(self, part: Part) -> None:
-        """Remove a part that counts no longer."""
-        self._disk.unlink(f"{self._directory(part.upload)}/{part_name(part)}")
+        """Remove a part that counts no longer. A slot it lay in stays taken."""
+        path = f"{self._directory(part.upload)}/{part_name(part)}"
+        self._disk.unlink(path + IN_SLOT)
+        self._disk.unlink(path)
+
+    def to_copy(self, upload_id: str, parts: Sequence[Part]) -> int:
+        """Bytes that `join` will copy. From here on no part is put in place. Only with the upload's lock.
+
+        Raises: FileNotFoundError if a part was replaced, DamagedObject.
+        """
+        pieces, kept = self._lie(upload_id, parts)
+        return 0 if len(pieces) == 1 else sum(piece.size for piece in pieces[kept:])
 
     def join(self, upload_id: str, parts: Sequence[Part], blob: BlobName, mtime_ns: int) -> None:
         """Make a blob of these parts in a row; on return it survives a power cut. Only with the upload's lock.
 
         Raises: FileNotFoundError if a part was replaced, DamagedObject.
         """
-        directory = self._directory(upload_id)
-        pieces = [(f"{directory}/{part_name(part)}", part.size) for part in parts]
-        if len(pieces) == 1:
-            self._adopt(*pieces[0], blob, mtime_ns)
+        pieces, kept = self._lie(upload_id, parts)
+        if kept:
+            self._go_on(self._slots(upload_id).sealed, pieces, kept, blob, mtime_ns)
+        elif len(pieces) == 1 and not pieces[0].slot:
+            self._adopt(pieces[0].path, pieces[0].size, blob, mtime_ns)
         else:
-            self._join(f"{directory}/whole", pieces, blob, mtime_ns)
+            self._join(f"{self._directory(upload_id)}/whole", pieces, blob, mtime_ns)
 
-    def _join(self, whole: str, pieces: Sequence[tuple[str, int]], blob: BlobName, mtime_ns: int) -> None:
+    def _lie(self, upload_id: str, parts: Sequence[Part]) -> tuple[list[Piece], int]:
+        """Where the parts are, and how many of them, from the first on, are in place already."""
+        slots = self._slots(upload_id)
+        slots.seal()
+        pieces = [slots.find(part) for part in parts]
+        return pieces, slots.lying_in_place(parts, pieces)
+
+    def _go_on(self, sealed: str, pieces: Sequence[Piece], kept: int, blob: BlobName, mtime_ns: int) -> None:
+        """The file of slots becomes the blob, with what lies elsewhere copied behind. Its name here stays: if the
+        commit refuses, it holds the parts still."""
+        length = sum(piece.size for piece in pieces[:kept])
+        self._make_writable(sealed)
+        target = self._disk.extend(sealed, length, SLOTS_MODE)
+        try:
+            for piece in pieces[kept:]:
+                self._append(target, piece)
+        finally:
+            self._disk.close(target)
+        self._adopt(sealed, length + sum(piece.size for piece in pieces[kept:]), blob, mtime_ns)
+
+    def _make_writable(self, path: str) -> None:
+        """An earlier completion, that was refused, had made it a blob."""
+        fd = self._disk.open(path)
+        try:
+            self._disk.set_mode(fd, SLOTS_MODE)
+        finally:
+            self._disk.close(fd)
+
+    def _join(self, whole: str, pieces: Sequence[Piece], blob: BlobName, mtime_ns: int) -> None:
         self._disk.unlink(whole)
         target = self._disk.create(whole, BLOB_MODE)
         try:
-            for path, size in pieces:
-                self._append(target, path, size)
+            for piece in pieces:
+                self._append(target, piece)
         finally:
             self._disk.close(target)
-        self._adopt(whole, sum(size for _, size in pieces), blob, mtime_ns)
+        self._adopt(whole, sum(piece.size for piece in pieces), blob, mtime_ns)
         self._disk.unlink(whole)
 
-    def _append(self, target: int, path: str, size: int) -> None:
-        source = self._disk.open(path)
+    def _append(self, target: int, piece: Piece) -> None:
+        source = self._disk.open(piece.path)
         try:
-            if self._disk.fstat(source).size < size:
+            if self._disk.fstat(source).size < piece.offset + piece.size:
                 raise DamagedObject("A stored part is shorter than it was")
-            self._disk.copy_range(source, target, 0, size)
+            self._disk.copy_range(source, target, piece.offset, piece.size)
         finally:
             self._disk.close(source)
 
@@ -279,7 +265,7 @@ class LocalUploads:
 
         Raises: FileNotFoundError if one was ended, DamagedObject.
         """
-        files = [(f"{self._directory(name)}/data", size) for name, size in pieces if size]
+        files = [Piece(f"{self._directory(name)}/data", 0, size, slot=False) for name, size in pieces if size]
         self._join(f"{self._directory(upload_id)}/whole", files, blob, mtime_ns)
 
 

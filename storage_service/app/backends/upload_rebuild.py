@@ -4,9 +4,8 @@ Of a resumable upload only the lost catalog knew how far it was synced; an offse
 to be lost.
 """
 
+import contextlib
 import logging
-import re
-from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -17,17 +16,15 @@ from storage_service.app.backends.blobs import read_file
 from storage_service.app.backends.catalog.schema import PART_COLUMNS, UPLOAD_COLUMNS
 from storage_service.app.backends.catalog.settling import add_usage
 from storage_service.app.backends.disk import Disk
+from storage_service.app.backends.part_names import part_of_name
+from storage_service.app.backends.slots import Slots
 from storage_service.app.backends.upload_files import RECORD
+from storage_service.app.core.errors import DamagedObject
 from storage_service.app.core.objects import Bucket, Part, Upload, Usage, is_uuid
 
 log = logging.getLogger(__name__)
 
 LEAST_MS = 86_400_000  # how long a restored one lives at least
-NAME = re.compile(
-    r"(?P<number>[0-9]{5})-(?P<attempt>[0-9a-f-]{36})\.(?P<at_ms>[0-9]+)\.(?P<size>[0-9]+)\.(?P<md5>[0-9a-f]{32})"
-    r"\.(?P<crc>[0-9a-f]{16})\.(?P<checksum>[0-9a-f]*)",
-    re.ASCII,
-)
 
 
 def restore_uploads(
@@ -70,22 +67,14 @@ def _is_completed(connection: apsw.Connection, upload: Upload) -> bool:
 def _parts(disk: Disk, directory: str, upload_id: str) -> Iterator[Part]:
     """The latest whole attempt of each number."""
     newest: dict[int, Part] = {}
+    slots = Slots(directory, disk)
     for name in sorted(disk.names(directory)):  # attempts of a number in the order of time
         part = part_of_name(name, upload_id)
-        found = disk.stat(f"{directory}/{name}")
-        if part is not None and found is not None and found.size == part.size:
-            newest[part.number] = part
+        if part is not None:
+            with contextlib.suppress(FileNotFoundError, DamagedObject):
+                slots.find(part)
+                newest[part.number] = part
     yield from newest.values()
-
-
-def part_of_name(name: str, upload_id: str) -> Part | None:
-    """The inverse of `upload_files.part_name`; None for any other file."""
-    match = NAME.fullmatch(name)
-    if match is None:
-        return None
-    crc, checksum = (b64encode(bytes.fromhex(match[field])).decode() for field in ("crc", "checksum"))
-    size, at_ms = int(match["size"]), int(match["at_ms"])
-    return Part(upload_id, int(match["number"]), match["attempt"], size, match["md5"], crc, checksum, at_ms)
 
 
 def _restore(connection: apsw.Connection, upload: Upload, parts: list[Part], buckets: Mapping[str, Bucket]) -> None:

@@ -77,17 +77,21 @@ class StagedPart(Protocol):
     """A part on its way to disk. Calls may come from any thread, one after another."""
 
     def write(self, data: bytes) -> None: ...
-    def copy(self, blob: BlobName, span: Span) -> None:
-        """Append a blob's bytes, not through memory. Raises FileNotFoundError."""
-
-    def read_back(self, update: Callable[[memoryview], None], size: int) -> None:
-        """Hand what was copied to a hash, piece by piece."""
-
     def publish(self, part: Part) -> None:
         """On return the part survives a power cut. Raises NoSuchUpload."""
 
     def discard(self) -> None:
         """The part is known not to count. Idempotent."""
+
+
+class CopiedPart(StagedPart, Protocol):
+    """A part that is filled from an object."""
+
+    def copy(self, blob: BlobName, span: Span) -> None:
+        """Append a blob's bytes, not through memory. Raises FileNotFoundError."""
+
+    def read_back(self, update: Callable[[memoryview], None], size: int) -> None:
+        """Hand what was copied to a hash, piece by piece."""
 
 
 class Growing(Protocol):
@@ -119,11 +123,19 @@ class UploadFiles(Protocol):
 
     def is_wanted(self, upload_id: str) -> bool: ...
     def forget_wish(self, upload_id: str) -> None: ...
-    def stage(self, upload_id: str) -> StagedPart: ...
+    def stage(self, upload_id: str, number: int, size: int | None) -> StagedPart:
+        """`size`: bytes to come, if that is known."""
+
+    def stage_copy(self, upload_id: str) -> CopiedPart:
+        """For bytes of an object that is there."""
+
     def discard(self, part: Part) -> None:
         """Remove a part that counts no longer."""
 
     # All below only with the upload's lock; a blob made survives a power cut. They raise DamagedObject.
+    def to_copy(self, upload_id: str, parts: Sequence[Part]) -> int:
+        """Bytes that `join` will copy; the others are in place. Raises FileNotFoundError if one was replaced."""
+
     def join(self, upload_id: str, parts: Sequence[Part], blob: BlobName, mtime_ns: int) -> None:
         """Make a blob of these parts. Raises FileNotFoundError if one was replaced."""
 

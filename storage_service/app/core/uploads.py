@@ -7,11 +7,12 @@ parts inside the kernel, commits, and may be repeated for a day: its version id 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
+from typing import NamedTuple
 
 import orjson
 
 from storage_service.app.core import sidecar
-from storage_service.app.core.backend import Catalog, Held, StagedPart, UploadFiles
+from storage_service.app.core.backend import Catalog, CopiedPart, Held, StagedPart, UploadFiles
 from storage_service.app.core.changes import CompleteUpload, CreateUpload, EndUpload, Outcome, PutPart
 from storage_service.app.core.commit import UploadChanged
 from storage_service.app.core.decision import check_conditions
@@ -76,7 +77,18 @@ HOLD_SECONDS = 600.0  # how long a completion waits for another of the same uplo
 LOOK_SECONDS = 0.05
 TRIES = 3
 
-Fill = Callable[[StagedPart, PartHasher], Awaitable[int]]  # writes and hashes; how many bytes
+Fill = Callable[[], Awaitable[int]]  # writes and hashes; how many bytes
+
+
+class Making(NamedTuple):
+    """A part while it is made: its bytes, and what they come to."""
+
+    staged: StagedPart
+    hasher: PartHasher
+
+    def absorb(self, chunk: bytes) -> None:
+        self.hasher.update(chunk)
+        self.staged.write(chunk)
 
 
 class Uploads:
@@ -164,16 +176,19 @@ class Uploads:
                 f" actual checksum Type: {options.announced.lower()}"
             )
 
-        async def receive(staged: StagedPart, hasher: PartHasher) -> int:
+        hasher = PartHasher({*options.algorithms, *own})
+        with told(BROKEN_OFF):
+            making = Making(await self.lane.run(self.files.stage, upload.id, number, options.size), hasher)
+
+        async def receive() -> int:
             size = 0
             async for chunk in body:
                 size += len(chunk)
                 check_part_size(size)
-                await self.lane.run(_absorb, hasher, staged, chunk)
+                await self.lane.run(making.absorb, chunk)
             return size
 
-        hasher = PartHasher({*options.algorithms, *own})
-        return await self._store(ref, (upload, number), hasher, receive, options.verify)
+        return await self._store(ref, (upload, number), making, receive, options.verify)
 
     async def copy_part(self, ref: UploadRef, number: int, source: PartSource) -> StoredPart:
         """Store a part from an object that is there already; no byte passes through memory but for small objects.
@@ -183,22 +198,25 @@ class Uploads:
         """
         upload = await self._admit(ref, number, None)
 
-        async def copy(staged: StagedPart, hasher: PartHasher) -> int:
-            return await self._copy(staged, hasher, source)
+        with told(BROKEN_OFF):
+            staged = await self.lane.run(self.files.stage_copy, upload.id)
+        making = Making(staged, PartHasher(algorithms_of(upload)))
 
-        return await self._store(ref, (upload, number), PartHasher(algorithms_of(upload)), copy, None)
+        async def copy() -> int:
+            return await self._copy(staged, making, source)
+
+        return await self._store(ref, (upload, number), making, copy, None)
 
     async def _store(
-        self, ref: UploadRef, place: tuple[Upload, int], hasher: PartHasher, fill: Fill, verify: Verify | None
+        self, ref: UploadRef, place: tuple[Upload, int], making: Making, fill: Fill, verify: Verify | None
     ) -> StoredPart:
         """Fill a part, sync it, commit it. What fails before the commit is undone."""
         upload, number = place
-        with told(BROKEN_OFF):
-            staged = await self.lane.run(self.files.stage, upload.id)
+        staged = making.staged
         try:
             with told(BROKEN_OFF):
-                size = await fill(staged, hasher)
-            digests = await self.lane.run(hasher.finish)
+                size = await fill()
+            digests = await self.lane.run(making.hasher.finish)
             if verify is not None:
                 verify(digests)
             part = part_of(upload, number, size, digests)
@@ -235,7 +253,7 @@ class Uploads:
         self.store.admit(ref.bucket, ref.key, size, None)
         return upload
 
-    async def _copy(self, staged: StagedPart, hasher: PartHasher, source: PartSource) -> int:
+    async def _copy(self, staged: CopiedPart, making: Making, source: PartSource) -> int:
         found = await self.store.get_object(source.bucket, source.key, source.version_id, source.precheck)
         try:
             version = found.version
@@ -244,11 +262,11 @@ class Uploads:
             check_part_size(size)
             self.store.admit(source.bucket, source.key, size, None)
             if found.body is not None:
-                await self.lane.run(_absorb, hasher, staged, found.body[span.start : span.end])
+                await self.lane.run(making.absorb, found.body[span.start : span.end])
             else:
                 blob = BlobName(source.bucket.name, version.version_id)
                 await self.lane.run(staged.copy, blob, span)
-                await self.lane.run(staged.read_back, hasher.update, size)
+                await self.lane.run(staged.read_back, making.hasher.update, size)
         finally:
             found.close()
         return size
@@ -304,7 +322,8 @@ class Uploads:
         options = parse_options(upload.doc)
         chosen, whole = await self.lane.run(self._put_together, upload.id, options, completion)
         check_whole(whole, options, completion)
-        copied = whole.size if len(chosen) > 1 else 0
+        with told(BROKEN_OFF):
+            copied = await self.lane.run(self.files.to_copy, upload.id, chosen)
         self.store.admit(ref.bucket, ref.key, copied, options.attributes.content_type)
         await self.precheck(ref.bucket, ref.key, completion.conditions)
         sums: dict[str, str] = {options.algorithm: whole.checksum} if options.algorithm else {}
@@ -371,8 +390,3 @@ class Uploads:
     async def list_uploads(self, bucket: Bucket, query: UploadsQuery) -> UploadPage:
         """A page of the bucket's unfinished uploads, by key, then by id, which is by time."""
         return await self.lane.run(page_of_uploads, self.catalog, bucket.id, query)
-
-
-def _absorb(hasher: PartHasher, staged: StagedPart, chunk: bytes) -> None:
-    hasher.update(chunk)
-    staged.write(chunk)
