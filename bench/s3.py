@@ -17,8 +17,10 @@ from bench.targets import BUCKET as OPEN_BUCKET
 BESIDE_NGINX, BESIDE_BARE = ("ours", "nginx"), ("ours", "bare")
 SMALL, MIDDLE = 4 << 10, 64 << 10
 HOT_KEYS, PAGE = 1000, 1000
-# Signed or filled before the clock runs; who is faster ends its load before the time.
-PUTS_PER_SECOND, DELETES_PER_SECOND, MIXED_PER_SECOND = 9_000, 4_000, 5_000
+# Signed or filled before the clock runs: so many that each is busy for seconds. Who is faster ends before the time.
+PUTS_PER_SECOND = 9_000
+DELETES_PER_SECOND = {"ours": 4_000, "nginx": 25_000}
+MIXED_PER_SECOND = {"ours": 5_000, "nginx": 15_000}
 BATCHES = 20
 LISTINGS = 4  # of all keys: CPU is told in hundredths of a second
 MIX = ("GET",) * 9 + ("HEAD",) * 6 + ("PUT",) * 3 + ("DELETE",) * 2
@@ -89,8 +91,9 @@ def _distinct(requests: Signer | Plain, prefix: str, seconds: float) -> tuple[It
 
 def s3_deletes(bench: Bench, round_number: int) -> None:
     """DELETE of objects of 4 KiB one by one, then, of ours, 1,000 a call: rows `s3_delete4k` and `s3_delete_batch`."""
-    single = [key_of("one", number) for number in range(int(DELETES_PER_SECOND * bench.plan.load_seconds))]
     for name, workers in bench.variants(round_number, BESIDE_NGINX):
+        count = int(DELETES_PER_SECOND[name] * bench.plan.load_seconds)
+        single = [key_of("one", number) for number in range(count)]
         batched = [key_of("many", number) for number in range(BATCHES * PAGE if name == "ours" else 0)]
         with opened(bench, name, workers) as target:
             fill(bench, target, [*single, *batched], SMALL)
@@ -123,15 +126,17 @@ def _deletion(keys: Sequence[str]) -> bytes:
 
 def s3_mixed64k(bench: Bench, round_number: int) -> None:
     """45 % GET, 30 % HEAD, 15 % PUT, 10 % DELETE of 64 KiB, in an order of no pattern."""
-    methods = random.Random(round_number).choices(MIX, k=int(MIXED_PER_SECOND * bench.plan.load_seconds))  # noqa: S311
     hot = [key_of("hot", number) for number in range(HOT_KEYS)]
-    gone = [key_of("gone", number) for number in range(methods.count("DELETE"))]
     for name, workers in bench.variants(round_number, BESIDE_NGINX):
+        count = int(MIXED_PER_SECOND[name] * bench.plan.load_seconds)
+        methods = random.Random(round_number).choices(MIX, k=count)  # noqa: S311 - an order of requests
+        gone = [key_of("gone", number) for number in range(methods.count("DELETE"))]
         with opened(bench, name, workers) as target:
             fill(bench, target, [*hot, *gone], MIDDLE, 8)
             plays = [target.requests.play(*words) for words in _mixed(methods, hot, gone)]
             outcome = loaded(bench, target, plays, Drive(CLIENTS, bench.plan.load_seconds))
             bench.add("s3_mixed64k", round_number, target.server, **outcome.record())
+    bench.sweep()
 
 
 def _mixed(methods: Sequence[str], hot: Sequence[str], gone: Sequence[str]) -> Iterator[tuple[str, str, int]]:
