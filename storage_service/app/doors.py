@@ -8,7 +8,7 @@ from storage_service.app.backends.key_lists import StoredLists
 from storage_service.app.backends.selfdb import BackendUsers
 from storage_service.app.backends.session_records import StoredSessions
 from storage_service.app.backends.shared import Shared
-from storage_service.app.backends.volume import Layout
+from storage_service.app.backends.volume import layout_of
 from storage_service.app.console.assets import load_assets
 from storage_service.app.console.door import ConsoleDoor
 from storage_service.app.console.session import Desk
@@ -42,12 +42,12 @@ def make_access(settings: Settings, users: BackendUsers | None, sessions: Sessio
 
 
 def make_sessions(settings: Settings, shared: Shared, signatures: Signatures) -> Sessions:
-    records = StoredSessions(Layout(settings.storage_path), shared)
+    records = StoredSessions(layout_of(settings.storage_path), shared)
     return Sessions(records, signatures.keys, int(settings.console_session_hours * 3_600_000))
 
 
 def make_archives(settings: Settings) -> Archives:
-    lists = StoredLists(Layout(settings.storage_path))
+    lists = StoredLists(layout_of(settings.storage_path))
     return Archives(ArchiveSigner(settings.secrets), lists, Crcs(), asyncio.Semaphore(MOST_ARCHIVES))
 
 

@@ -15,7 +15,7 @@ from storage_service.app.backends.disk import Disk, ScratchDisk
 from storage_service.app.backends.settle import Settler
 from storage_service.app.backends.shared import Shared
 from storage_service.app.backends.view import View, has_reflinks
-from storage_service.app.backends.volume import Layout, SettledNote, keep_settled, try_lock
+from storage_service.app.backends.volume import Layout, SettledNote, keep_settled, layout_of, try_lock
 from storage_service.app.core.decision import Keeping
 
 PLAN_VARIABLE = "STORAGE_PLAN"
@@ -40,7 +40,7 @@ class Plan:
 
     @property
     def layout(self) -> Layout:
-        return Layout(Path(self.root))
+        return layout_of(Path(self.root))
 
     def as_variable(self) -> dict[str, str]:
         """For the environment of a process that calls `read_plan`."""

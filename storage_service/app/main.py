@@ -18,7 +18,7 @@ from storage_service.app.apis.dispatch import JsonDoor
 from storage_service.app.backends import shared as words
 from storage_service.app.backends.selfdb import BackendUsers, backend_client
 from storage_service.app.backends.shared import Shared
-from storage_service.app.backends.volume import Layout, VolumeRefused, open_volume
+from storage_service.app.backends.volume import VolumeRefused, layout_of, open_volume
 from storage_service.app.console.door import ConsoleDoor
 from storage_service.app.core.config import BadSettings, Settings, WeakSecret, check_secret, load
 from storage_service.app.core.errors import ServiceUnavailable, SlowDown
@@ -151,7 +151,7 @@ class Service:
         settings = load()
         if warning := check_secret(settings, listening_host(settings)):
             log.warning("%s", warning)
-        layout = Layout(settings.storage_path)
+        layout = layout_of(settings.storage_path)
         open_volume(layout.root, settings.storage_id)
         member = Member(plan_of(settings))
         self._closing.push_async_callback(member.close)
@@ -184,7 +184,7 @@ class Service:
         """Wait for recovery, then open the doors."""
         while shared[words.VOLUME] == words.REBUILDING:  # noqa: ASYNC110 - said by another process
             await asyncio.sleep(LOOK_SECONDS)
-        staging, lock = make_staging(Layout(settings.storage_path), str(os.getpid()))
+        staging, lock = make_staging(layout_of(settings.storage_path), str(os.getpid()))
         worker = make_worker(settings, staging)
         worker.start(metrics.commit_waited)
         self._closing.callback(os.close, lock)

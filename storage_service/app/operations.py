@@ -11,7 +11,7 @@ from storage_service.app.apis.context import Health, Operator, Requests
 from storage_service.app.backends import shared as words
 from storage_service.app.backends.shared import Shared
 from storage_service.app.backends.usage_history import UsageHistory
-from storage_service.app.backends.volume import Layout
+from storage_service.app.backends.volume import Layout, layout_of
 from storage_service.app.core.config import Settings
 from storage_service.app.core.objects import Usage, now_ms
 from storage_service.app.core.storage import ObjectStore
@@ -28,7 +28,7 @@ class Operations:
     def __init__(self, settings: Settings, shared: Shared, metrics: Metrics, name: str, requests: Requests) -> None:
         self._requests = requests
         self._settings = settings
-        self._layout = Layout(settings.storage_path)
+        self._layout = layout_of(settings.storage_path)
         self._shared = shared
         self.metrics = metrics
         self._file = self._layout.counters_of(name)
@@ -68,6 +68,8 @@ class Operations:
             found.append(f"starting: {shared[words.DONE]} of {shared[words.TOTAL]} objects read")
         if shared[words.VOLUME] == words.READ_ONLY:
             found.append("the disk failed: read-only until it is checked and the service is restarted")
+        if shared[words.VOLUME] == words.MOUNTED_READ_ONLY:
+            found.append("the disk is mounted read-only: mount it for writing and restart the service")
         if parked := shared[words.PARKED_ROWS]:
             found.append(f"{parked} changes could not be written to files and were set aside; see `storage check`")
         if (lost := read_loss(self._layout)) is not None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from storage_service.app.backends.key_records import StoredKeys
 from storage_service.app.backends.shared_ring import SharedRing
-from storage_service.app.backends.volume import Layout
+from storage_service.app.backends.volume import layout_of
 from storage_service.app.core.config import Settings
 from storage_service.app.core.errors import AccessKeyExists, InsufficientStorage
 from storage_service.app.core.keys import Keyring
@@ -41,7 +41,7 @@ class Signatures:
         self.records = records
         self.keys = Keyring(self.records, settings.root_key, settings.storage_admins)
         self._first = settings.storage_keys
-        self._failures = FailureLog(records=_open_ring(Layout(settings.storage_path).failures))
+        self._failures = FailureLog(records=_open_ring(layout_of(settings.storage_path).failures))
         self._doctor = Doctor(self.keys, names, settings.port, settings.s3_region)
         options = AuthOptions(settings.s3_region, settings.sigv2_enabled, failed=self._failures.note)
         self.authenticator = Authenticator(self.keys, names, options)

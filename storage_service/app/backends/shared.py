@@ -30,8 +30,10 @@ KEYS = 14  # grows with every change to an access key, under the records' lock
 WATCHED_UNTIL_MS = 15  # until when somebody wants the requests of all workers; whoever watches writes it
 SESSIONS = 16  # grows when anyone signs in to the console or out of it, under the records' lock
 
+# READ_ONLY: the disk failed. MOUNTED_READ_ONLY: it was so from the start, and a copy of the catalog is read.
 # SUSPECT: the catalog reads damaged. A dying disk makes SQLite say so of an intact file: a fresh process looks first.
-READY, READ_ONLY, REBUILDING, SUSPECT = 0, 1, 2, 3
+READY, READ_ONLY, REBUILDING, SUSPECT, MOUNTED_READ_ONLY = 0, 1, 2, 3, 4
+OPEN = frozenset({READY, MOUNTED_READ_ONLY})  # what a start ends in
 
 
 class Shared:

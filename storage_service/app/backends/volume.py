@@ -19,6 +19,7 @@ from storage_service.app.core.disk_errors import FULL
 from storage_service.app.core.objects import new_id, now_ms
 
 FORMAT = 1  # of the directory's layout
+ELSEWHERE_VARIABLE = "STORAGE_ELSEWHERE"  # `Layout.elsewhere` for the processes of a service
 BALLAST_BYTES = 16 << 20  # given up so that deletes work on a full disk
 PROBE_BYTES = 64 << 10  # about what a start writes
 MINIO = ".minio.sys"
@@ -29,15 +30,28 @@ class VolumeRefused(Exception):
     """The directory cannot be served; the message says why and what to do."""
 
 
+class DiskIsReadOnly(VolumeRefused):
+    """A store is there, and nothing can be written to it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Paths of the service's own below the storage directory."""
+    """Paths of the service's own below the storage directory.
+
+    `elsewhere`: where that cannot be written, a directory for what a running service has to write; with a copy of
+    the catalog.
+    """
 
     root: Path
+    elsewhere: Path | None = None
 
     @property
     def service(self) -> Path:
         return self.root / SERVICE
+
+    @property
+    def working(self) -> Path:
+        return self.elsewhere or self.service
 
     @property
     def identity(self) -> Path:
@@ -45,27 +59,27 @@ class Layout:
 
     @property
     def catalog(self) -> Path:
-        return self.service / "catalog.db"
+        return self.working / "catalog.db"
 
     @property
     def commit_lock(self) -> Path:
-        return self.service / "commit.lock"
+        return self.working / "commit.lock"
 
     @property
     def serve_lock(self) -> Path:
-        return self.service / "serve.lock"
+        return self.working / "serve.lock"
 
     @property
     def jobs_lock(self) -> Path:
-        return self.service / "jobs.lock"
+        return self.working / "jobs.lock"
 
     @property
     def start_lock(self) -> Path:
-        return self.service / "start.lock"
+        return self.working / "start.lock"
 
     @property
     def staging(self) -> Path:
-        return self.service / "staging"
+        return self.working / "staging"
 
     @property
     def uploads(self) -> Path:
@@ -81,7 +95,7 @@ class Layout:
 
     @property
     def run(self) -> Path:
-        return self.service / "run"
+        return self.working / "run"
 
     @property
     def shared(self) -> Path:
@@ -102,11 +116,11 @@ class Layout:
 
     @property
     def settled(self) -> Path:
-        return self.service / "settled.json"
+        return self.working / "settled.json"
 
     @property
     def usage_history(self) -> Path:
-        return self.service / "usage.db"
+        return self.working / "usage.db"
 
     @property
     def ballast(self) -> Path:
@@ -119,7 +133,7 @@ class Layout:
     @property
     def garbage_lock(self) -> Path:
         """Held, shared, by whoever copies what garbage might remove; by garbage while it removes."""
-        return self.service / "garbage.lock"
+        return self.working / "garbage.lock"
 
     @property
     def restoring(self) -> Path:
@@ -127,17 +141,25 @@ class Layout:
         return self.service / "restoring.json"
 
 
+def layout_of(root: Path) -> Layout:
+    """The layout as all processes of the running service have it."""
+    elsewhere = os.environ.get(ELSEWHERE_VARIABLE)
+    return Layout(root, Path(elsewhere) if elsewhere else None)
+
+
 def open_volume(root: Path, storage_id: str | None) -> str:
     """The directory's identity; made on first use. Nothing is served from a directory that is refused.
 
     Raises:
         VolumeRefused: not mounted, another's, a newer format, MinIO's, or not writable.
+        DiskIsReadOnly: only not writable.
     """
-    layout = Layout(root)
+    layout = layout_of(root)
     try:
         return _open(layout, storage_id)
     except OSError as error:
-        raise VolumeRefused(_not_writable(root, error)) from None
+        kind = DiskIsReadOnly if error.errno == errno.EROFS and layout.catalog.exists() else VolumeRefused
+        raise kind(_not_writable(root, error)) from None
 
 
 def _open(layout: Layout, storage_id: str | None) -> str:
@@ -148,11 +170,13 @@ def _open(layout: Layout, storage_id: str | None) -> str:
         raise VolumeRefused(f"{root} is a MinIO data directory; bring it in with: storage import {root}")
     if layout.restoring.exists():
         raise VolumeRefused(f"{root} is half restored; let `storage restore` finish: run it again")
-    _make_writable(layout)
-    identity = _identity(layout)
-    if storage_id is not None and identity != storage_id:
-        raise VolumeRefused(f"{root} is storage {identity}, not {storage_id} as STORAGE_ID asks")
-    return identity
+    if layout.identity.exists():
+        identity = _identity(layout)
+        if storage_id is not None and identity != storage_id:
+            raise VolumeRefused(f"{root} is storage {identity}, not {storage_id} as STORAGE_ID asks")
+    if layout.elsewhere is None:
+        _make_writable(layout)
+    return _identity(layout)
 
 
 def _make_writable(layout: Layout) -> None:

@@ -49,11 +49,18 @@ def main() -> int:
     except VolumeRefused as error:
         print(f"storage: {error}", file=sys.stderr)  # as the launcher says what it refuses
         return REFUSED
-    loop = Loop(keeper.shared, lambda: keeper.settler.run_pass().settled, _timers(plan, keeper), _clock())
+    can_write = layout.elsewhere is None
+    loop = (
+        Loop(keeper.shared, lambda: keeper.settler.run_pass().settled, _timers(plan, keeper), _clock())
+        if can_write
+        else Loop(keeper.shared, lambda: 0, [], _clock())
+    )
     signal.signal(signal.SIGTERM, lambda *_: loop.stop())
     signal.signal(signal.SIGINT, lambda *_: loop.stop())
     loop.run()
-    _finish(keeper)
+    if can_write:
+        _finish(keeper)
+    keeper.close()
     return 0
 
 
@@ -137,7 +144,6 @@ def _finish(keeper: Keeper) -> None:
         keeper.catalog.checkpoint()
     except (OSError, apsw.Error) as error:  # of the disk; the next start goes on from here
         log.error("the last settling: %s: %s; everything is kept", type(error).__name__, error)
-    keeper.close()
 
 
 if __name__ == "__main__":

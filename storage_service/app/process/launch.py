@@ -8,10 +8,18 @@ import os
 import socket
 import sys
 
-from storage_service.app.backends.volume import Layout, VolumeRefused, open_volume
-from storage_service.app.core.config import BadSettings, WeakSecret, check_secret, load
+from storage_service.app.backends.volume import (
+    ELSEWHERE_VARIABLE,
+    DiskIsReadOnly,
+    Layout,
+    VolumeRefused,
+    layout_of,
+    open_volume,
+)
+from storage_service.app.core.config import BadSettings, Settings, WeakSecret, check_secret, load
 from storage_service.app.group import GROUP_VARIABLE, join
 from storage_service.app.process.agreement import LAUNCH_VARIABLE, REFUSED
+from storage_service.app.process.elsewhere import copy_catalog
 from storage_service.app.process.greeting import render
 from storage_service.app.process.tls import BadCertificate, make_context
 from storage_service.app.wiring import plan_of
@@ -45,6 +53,19 @@ def listen(host: str, port: int) -> socket.socket:
     return found
 
 
+def _take(settings: Settings) -> Layout:
+    """The directory, checked; with a place elsewhere if it can only be read.
+
+    Raises:
+        VolumeRefused
+    """
+    try:
+        open_volume(settings.storage_path, settings.storage_id)
+    except DiskIsReadOnly:
+        os.environ[ELSEWHERE_VARIABLE] = str(copy_catalog(Layout(settings.storage_path)))
+    return layout_of(settings.storage_path)
+
+
 def main() -> int:
     """Does not return but to refuse: one line on stderr, and the exit code."""
     try:
@@ -52,8 +73,7 @@ def main() -> int:
         warnings = [check_secret(settings, host) for host, _ in settings.addresses]
         if settings.tls_pair is not None:
             make_context(*settings.tls_pair)
-        open_volume(settings.storage_path, settings.storage_id)
-        layout = Layout(settings.storage_path)
+        layout = _take(settings)
         os.environ[GROUP_VARIABLE] = f"serve-{os.getpid()}"
         membership = join(layout, os.environ[GROUP_VARIABLE])
         listeners = [listen(*address) for address in settings.addresses]

@@ -8,7 +8,7 @@ from storage_service.app.backends import shared as words
 from storage_service.app.backends.rebuild import Rebuild
 from storage_service.app.backends.recovery import examine, make_fresh, settle_all, sweep_staging
 from storage_service.app.backends.sharing import share_store
-from storage_service.app.backends.volume import Layout, fill_ballast
+from storage_service.app.backends.volume import Layout, VolumeRefused, fill_ballast
 from storage_service.app.core.changes import CreateBucket
 from storage_service.app.core.decision import Moment
 from storage_service.app.core.objects import BucketOptions, new_id, now_ms
@@ -25,6 +25,8 @@ def recover(plan: Plan, shared: words.Shared, *, thorough: bool = False) -> Keep
     """
     started = time.monotonic()
     layout = plan.layout
+    if layout.elsewhere is not None:
+        return _open_copy(plan, shared)
     rebuilt = _make_whole(plan, layout, shared, thorough=thorough)
     keeper = make_keeper(plan)
     swept = sweep_staging(keeper.catalog, keeper.blobs, dead_workers(layout), undo=not rebuilt)
@@ -36,6 +38,24 @@ def recover(plan: Plan, shared: words.Shared, *, thorough: bool = False) -> Keep
         fill_ballast(layout, keeper.disk.free_bytes(str(layout.root)))
     shared[words.VOLUME] = words.READY
     log.info("ready after %.2f s: %d intents, %d rows settled", time.monotonic() - started, swept, settled)
+    return keeper
+
+
+def _open_copy(plan: Plan, shared: words.Shared) -> Keeper:
+    """The disk cannot be written: what its catalog knows is served from a copy, and nothing is settled.
+
+    Raises:
+        VolumeRefused: the catalog is not whole.
+    """
+    layout = plan.layout
+    verdict = examine(layout)
+    if verdict != "whole":
+        raise VolumeRefused(f"{layout.root} is mounted read-only and its catalog is {verdict}: mount it for writing")
+    make_fresh(layout)
+    keeper = make_keeper(plan)
+    keeper.settler.show_again()
+    shared[words.VOLUME] = words.MOUNTED_READ_ONLY
+    log.warning("the disk is mounted read-only: reads are served, writes get 503")
     return keeper
 
 

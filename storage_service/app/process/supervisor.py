@@ -14,6 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 from storage_service.app.backends import shared as words
+from storage_service.app.backends.volume import ELSEWHERE_VARIABLE
 from storage_service.app.process.agreement import (
     DRAIN_SECONDS,
     JOBS_SECONDS,
@@ -89,7 +90,7 @@ class Supervisor:
                 return REFUSED
             if self._shared[words.VOLUME] == words.SUSPECT:
                 self._check()
-            if self._greeting and self._shared[words.VOLUME] == words.READY:
+            if self._greeting and self._shared[words.VOLUME] in words.OPEN:
                 print(self._greeting, flush=True)
                 self._greeting = ""
             time.sleep(WATCH_SECONDS)
@@ -141,7 +142,18 @@ def main() -> int:
     launch = json.loads(os.environ.pop(LAUNCH_VARIABLE))
     os.set_inheritable(launch["lock"], False)  # held by this process alone
     shared = words.Shared(Path(launch["shared"]))
-    return Supervisor(launch["workers"], launch["listeners"], shared, launch["greeting"]).run()
+    try:
+        return Supervisor(launch["workers"], launch["listeners"], shared, launch["greeting"]).run()
+    finally:
+        if ELSEWHERE_VARIABLE in os.environ:
+            _remove(os.environ[ELSEWHERE_VARIABLE])
+
+
+def _remove(directory: str) -> None:
+    """The copy of a catalog whose disk cannot be written."""
+    import shutil  # noqa: PLC0415 - seldom needed, and not small
+
+    shutil.rmtree(directory, ignore_errors=True)
 
 
 if __name__ == "__main__":

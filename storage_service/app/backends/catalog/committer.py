@@ -283,4 +283,6 @@ def unavailable(shared: Shared) -> ServiceUnavailable:
     if shared[words.VOLUME] == words.REBUILDING:
         done, total = shared[words.DONE], shared[words.TOTAL]
         return ServiceUnavailable(f"The catalog is being rebuilt from sidecars: {done} of {total} objects read")
+    if shared[words.VOLUME] == words.MOUNTED_READ_ONLY:
+        return ServiceUnavailable("The disk is mounted read-only: what is there is served, nothing can be written")
     return ServiceUnavailable("The volume is read-only after a disk error, until it is checked and restarted")
