@@ -23,6 +23,10 @@ class Budget:
         self.total = total_bytes
         self.taken = 0
 
+    def is_full(self) -> bool:
+        """Whether no connection should read ahead of what its body is done with."""
+        return self.taken >= self.total
+
     def flush_at(self) -> int:
         """Bytes from which a body should be handed on rather than joined further."""
         if self.taken < self.total // 2:

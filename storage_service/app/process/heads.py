@@ -11,6 +11,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HEADER_RE, STATUS_LINE, RequestResponseCycle
 
+from storage_service.app.edge.body import SHARED as BODIES
+from storage_service.app.process.narrow import Narrow
 from storage_service.app.process.patience import PatientProtocol, Standing
 from storage_service.app.process.zero_copy import EXTENSION, Outlet, Parts, can_take_files, drained, size_of
 
@@ -36,6 +38,14 @@ class Cycle(RequestResponseCycle):
 
     head = b""
     connection: "Protocol"
+
+    async def receive(self) -> Any:  # uvicorn's types are wider
+        """uvicorn's reads on while the application works. Where memory is short, only when it asks for more."""
+        if not self.body or not BODIES.is_full() or self.disconnected or self.response_complete:
+            return await super().receive()
+        self.message_event.clear()
+        body, self.body = bytes(self.body), b""  # type: ignore[assignment] # as `on_body` leaves it
+        return {"type": "http.request", "body": body, "more_body": self.more_body}
 
     def send(self, message: Any) -> Awaitable[None]:  # type: ignore[override] # awaited by all who call it
         """Raises: RuntimeError, as uvicorn's, of a header that would end its line."""
@@ -100,6 +110,7 @@ class Protocol(PatientProtocol):
     """One connection: `http=` of uvicorn.Config."""
 
     _outlet: Outlet | None = None
+    _narrow = False
     _extensions: dict[str, dict[object, object]]
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
@@ -132,7 +143,16 @@ class Protocol(PatientProtocol):
                 cycle.body, body = body, b""  # what else is to be done remains uvicorn's
             elif isinstance(cycle.body, bytes):
                 cycle.body = bytearray(cycle.body)  # bytes would be copied with every further piece
+            if BODIES.is_full():
+                self._read_narrowly()
         super().on_body(body)
+
+    def _read_narrowly(self) -> None:
+        """Nothing more until the application asks for it, and little at once from then on."""
+        self.flow.pause_reading()
+        if not self._narrow:
+            self._narrow = True
+            self.transport.set_protocol(Narrow(self))
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         cycle.__class__ = Cycle  # made deep inside of a method that we do not repeat
