@@ -128,6 +128,10 @@ def shorter_one_between(place: Place) -> list[Part]:
     return [place.put(1, b"AAAA"), place.put(2, b"BBB"), place.put(3, b"CCCC")]
 
 
+def only_the_second(place: Place) -> list[Part]:
+    return [place.put(2, b"BBBB")]
+
+
 def with_a_gap(place: Place) -> list[Part]:
     return [place.put(1, b"AAAA"), place.put(3, b"CCCC")]
 
@@ -145,6 +149,7 @@ def first_one_longer(place: Place) -> list[Part]:
         (still_written, b"AAAABBBB"),
         (shorter_one_between, b"AAAABBBCCCC"),
         (with_a_gap, b"AAAACCCC"),
+        (only_the_second, b"BBBB"),
         (first_one_longer, b"AAAAAAAABBBB"),
     ],
 )

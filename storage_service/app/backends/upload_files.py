@@ -159,7 +159,7 @@ class LocalUploads:
         Raises: FileNotFoundError if a part was replaced, DamagedObject.
         """
         pieces, kept = self._lie(upload_id, parts)
-        return 0 if len(pieces) == 1 else sum(piece.size for piece in pieces[kept:])
+        return 0 if _is_whole_file(pieces) else sum(piece.size for piece in pieces[kept:])
 
     def join(self, upload_id: str, parts: Sequence[Part], blob: BlobName, mtime_ns: int) -> None:
         """Make a blob of these parts in a row; on return it survives a power cut. Only with the upload's lock.
@@ -169,7 +169,7 @@ class LocalUploads:
         pieces, kept = self._lie(upload_id, parts)
         if kept:
             self._go_on(self._slots(upload_id).sealed, pieces, kept, blob, mtime_ns)
-        elif len(pieces) == 1 and not pieces[0].slot:
+        elif _is_whole_file(pieces):
             self._adopt(pieces[0].path, pieces[0].size, blob, mtime_ns)
         else:
             self._join(f"{self._directory(upload_id)}/whole", pieces, blob, mtime_ns)
@@ -267,6 +267,10 @@ class LocalUploads:
         """
         files = [Piece(f"{self._directory(name)}/data", 0, size, slot=False) for name, size in pieces if size]
         self._join(f"{self._directory(upload_id)}/whole", files, blob, mtime_ns)
+
+
+def _is_whole_file(pieces: Sequence[Piece]) -> bool:
+    return len(pieces) == 1 and not pieces[0].slot
 
 
 def remove_upload(disk: Disk, directory: str) -> bool:
