@@ -17,6 +17,7 @@ from storage_service.app.core.security import INVALID_CREDENTIALS
 from storage_service.app.core.sessions import csrf_of
 from storage_service.app.edge.access import credentials_of
 from storage_service.app.edge.body import read_whole
+from storage_service.app.edge.encodings import takes_gzip
 from storage_service.app.edge.exchange import INTERNAL, Exchange, with_missing
 from storage_service.app.edge.observe import Metrics, Operation
 from storage_service.app.edge.request import Receive, Request, Scope, Send
@@ -141,7 +142,8 @@ def _token(request: Request) -> str:
 
 
 async def _send_asset(request: Request, asset: Asset, headers: tuple[Header, ...]) -> None:
-    packed = asset.packed if b"gzip" in request.headers.get(b"accept-encoding", b"") else b""
+    accepted = request.headers.get(b"accept-encoding", b"").decode("latin-1")
+    packed = asset.packed if takes_gzip(accepted) else b""
     body = packed or asset.body
     more: tuple[Header, ...] = ((b"content-type", asset.media_type), (b"vary", b"Accept-Encoding"))
     if packed:

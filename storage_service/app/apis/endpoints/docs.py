@@ -11,6 +11,7 @@ from starlette.responses import Response
 from storage_service.app.apis.door import DoorRoute, Json
 from storage_service.app.apis.resolve import allow
 from storage_service.app.core.errors import RouteNotFound
+from storage_service.app.edge.encodings import takes_gzip
 from storage_service.app.edge.packaged import read_packaged
 
 STATIC = Path(__file__).parents[1] / "static"
@@ -62,7 +63,7 @@ async def asset(request: FrameworkRequest, name: str) -> Response:
         raise RouteNotFound("Not Found")
     body, headers = await read_packaged(STATIC / found.file), dict(DAY)
     if found.file.endswith(".gz"):
-        if "gzip" in request.headers.get("accept-encoding", ""):
+        if takes_gzip(request.headers.get("accept-encoding", "")):
             headers["Content-Encoding"] = "gzip"
         else:
             body = gzip.decompress(body)
