@@ -21,6 +21,7 @@ def go(page: Page, place: str) -> None:
 def open_files(page: Page, bucket: str, prefix: str = "", query: str = "") -> None:
     go(page, f"#/b/{bucket}/{quote(prefix)}{query}")
     expect(page.get_by_role("grid", name="Files")).to_be_visible()
+    expect(page.locator(".status", has_text="Loading")).to_have_count(0)
 
 
 def put(api: httpx.Client, bucket: str, key: str, body: bytes = b"hello", content_type: str = "text/plain") -> Any:
