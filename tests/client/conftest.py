@@ -76,3 +76,7 @@ def crowded(service: Transport) -> str:
         with ThreadPoolExecutor(16) as pool:
             list(pool.map(lambda number: bucket.put(f"{number:04}", b""), range(2050)))
     return "crowded"
+
+
+async def all_of(iterator: Any) -> list[Any]:
+    return [item async for item in iterator]

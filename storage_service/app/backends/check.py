@@ -215,14 +215,14 @@ class Check:
             (self._report.notes if young else self._report.problems).append(found)
 
     def _name_rowless_sidecar(self, bucket: Bucket, blob: BlobName) -> None:
-        data = b""
+        data: bytes | None = None
         try:
             data = self._blobs.read_sidecar(blob)
             version = sidecar.version_of(sidecar.parse_file(data), bucket.id)
         except FileNotFoundError:
             return
         except (DamagedObject, OSError) as error:
-            if isinstance(error, DamagedObject) and not data.strip(b"\0") and _is_young(blob):
+            if data is not None and not data.strip(b"\0") and _is_young(blob):
                 # The name of what was never synced: with its row, in the modes that may lose rows.
                 self._note("leftover", bucket.name, blob.version_id, "empty sidecar without a row, younger than a day")
                 return

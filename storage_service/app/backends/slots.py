@@ -44,6 +44,7 @@ class Slots:
         self._disk = disk
         self.sealed = f"{directory}/{SEALED}"
         self._open = f"{directory}/{SLOTS}"
+        self._length: int | None = None  # of a slot; once it is decided it stays
 
     def make(self) -> None:
         """At the upload's beginning. The caller syncs the directory."""
@@ -88,11 +89,13 @@ class Slots:
         return self._slot_bytes()
 
     def _slot_bytes(self) -> int:
-        text = read_file(self._disk, f"{self._directory}/{SLOT_BYTES}")
-        try:
-            return int(text)
-        except ValueError:
-            raise DamagedObject("What an upload says of the size of its parts is damaged") from None
+        if self._length is None:
+            text = read_file(self._disk, f"{self._directory}/{SLOT_BYTES}")
+            try:
+                self._length = int(text)
+            except ValueError:
+                raise DamagedObject("What an upload says of the size of its parts is damaged") from None
+        return self._length
 
     def _decide(self, size: int) -> None:
         """The first of several wins. Its bytes are safe before its name is there."""

@@ -170,13 +170,12 @@ def _open(layout: Layout, storage_id: str | None) -> str:
         raise VolumeRefused(f"{root} is a MinIO data directory; bring it in with: storage import {root}")
     if layout.restoring.exists():
         raise VolumeRefused(f"{root} is half restored; let `storage restore` finish: run it again")
-    if layout.identity.exists():
-        identity = _identity(layout)
-        if storage_id is not None and identity != storage_id:
-            raise VolumeRefused(f"{root} is storage {identity}, not {storage_id} as STORAGE_ID asks")
+    identity = identity_of(layout)
+    if storage_id is not None and identity != storage_id:
+        raise VolumeRefused(f"{root} is storage {identity}, not {storage_id} as STORAGE_ID asks")
     if layout.elsewhere is None:
         _make_writable(layout)
-    return _identity(layout)
+    return identity or _found(layout)
 
 
 def _make_writable(layout: Layout) -> None:
@@ -221,12 +220,13 @@ def _name(uid: int) -> str:
         return str(uid)
 
 
-def _identity(layout: Layout) -> str:
+def identity_of(layout: Layout) -> str | None:
+    """None where there is no store yet. Raises: VolumeRefused for a damaged one, or a newer format."""
     try:
         record = json.loads(layout.identity.read_bytes())
         number, identity = record["format"], str(record["id"])
     except FileNotFoundError:
-        return _found(layout)
+        return None
     except (ValueError, KeyError, TypeError):
         raise VolumeRefused(f"{layout.identity} is damaged; put a copy back or write {{format, id}} by hand") from None
     if not isinstance(number, int) or number > FORMAT:

@@ -4,7 +4,6 @@ Bodies, records and keys are read where they are. What was acknowledged and neve
 """
 
 import fcntl
-import json
 import os
 import shutil
 import tempfile
@@ -12,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from storage_service.app.backends.volume import Layout, VolumeRefused, try_lock
+from storage_service.app.backends.volume import Layout, VolumeRefused, identity_of, try_lock
 
 COPIED = ("catalog.db", "catalog.db-wal", "settled.json", "usage.db")
 
@@ -38,8 +37,7 @@ def copy_catalog(layout: Layout) -> Path:
 
 def _place_of(layout: Layout) -> Path:
     """The same one for each start, so that a killed service leaves one copy at most."""
-    identity = json.loads(layout.identity.read_bytes())["id"]
-    return Path(tempfile.gettempdir()) / f"storage-read-only-{identity}-{os.geteuid()}"
+    return Path(tempfile.gettempdir()) / f"storage-read-only-{identity_of(layout)}-{os.geteuid()}"
 
 
 def _clear(place: Layout) -> None:

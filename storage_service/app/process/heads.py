@@ -39,10 +39,14 @@ class Cycle(RequestResponseCycle):
     head = b""
     connection: "Protocol"
 
-    async def receive(self) -> Any:  # uvicorn's types are wider
+    def receive(self) -> Awaitable[Any]:  # type: ignore[override] # awaited by all who call it
         """uvicorn's reads on while the application works. Where memory is short, only when it asks for more."""
         if not self.body or not BODIES.is_full() or self.disconnected or self.response_complete:
-            return await super().receive()
+            return super().receive()
+        return self._take()
+
+    async def _take(self) -> Any:
+        """What has come already, and no more."""
         self.message_event.clear()
         body, self.body = bytes(self.body), b""  # type: ignore[assignment] # as `on_body` leaves it
         return {"type": "http.request", "body": body, "more_body": self.more_body}
