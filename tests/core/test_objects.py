@@ -17,6 +17,16 @@ def test_ids_are_uuids_of_version_7_that_tell_their_time() -> None:
     assert before <= made.int >> 80 <= after
 
 
+def test_ids_of_one_millisecond_sort_as_they_were_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = 1_800_000_000_000_000_000
+    instants = [start + microseconds * 1000 for microseconds in range(0, 2000, 7)]
+    clock = iter(instants)
+    monkeypatch.setattr("storage_service.app.core.objects.time.time_ns", lambda: next(clock))
+    made = [new_id() for _ in instants]
+    assert made == sorted(made)
+    assert {UUID(text).int >> 80 for text in made} == {1_800_000_000_000, 1_800_000_000_001}
+
+
 def test_ids_of_many_threads_are_all_different() -> None:
     with ThreadPoolExecutor(8) as pool:
         made = list(pool.map(lambda _: new_id(), range(1000)))
