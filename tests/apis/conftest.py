@@ -14,6 +14,7 @@ import pytest_asyncio
 
 from storage_service.app.main import Service
 from tests.apis.callers import ANON_KEY, BASE, SECRET_KEY, SERVICE_KEY, Bucket, make_bucket
+from tests.support.service import JOURNALLED_BYTES
 
 READY_SECONDS = 20.0
 
@@ -34,6 +35,7 @@ def environment(data: Path) -> dict[str, str]:
         "STORAGE_SERVICE_API_KEY": SERVICE_KEY,
         "STORAGE_SERVICE_PUBLIC_URL": BASE,
         "HOST": "127.0.0.1",
+        "INLINE_BODY_BYTES": str(JOURNALLED_BYTES),
         "DURABILITY": "scratch",  # what power cuts do is tested elsewhere
     }
 

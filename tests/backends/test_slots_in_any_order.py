@@ -19,7 +19,8 @@ from storage_service.app.core.errors import DamagedObject
 from storage_service.app.core.objects import BlobName, Part
 from tests.backends.slot_place import UPLOAD, Place, made_under, part_of
 from tests.backends.weak_kinds import DIRECTORIES, ROOT, STAGING, NoDataSync, NoDirectorySync
-from tests.support.weakdisk import PowerCut, WeakDisk, crash_states
+from tests.support.crash_states import crash_states
+from tests.support.weakdisk import PowerCut, WeakDisk
 
 UPLOADS = f"{ROOT}/.storage/uploads"
 

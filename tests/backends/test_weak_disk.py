@@ -16,7 +16,8 @@ from storage_service.app.backends.local import StagedFile
 from storage_service.app.core.objects import BlobName, new_id
 from tests.backends.weak_kinds import DIRECTORIES, ROOT, STAGING, NoDataSync, NoDirectorySync, RenameBeforeSync, read
 from tests.support.changing import NOW
-from tests.support.weakdisk import PowerCut, WeakDisk, crash_states
+from tests.support.crash_states import crash_states
+from tests.support.weakdisk import PowerCut, WeakDisk
 
 BODY, MTIME = b"all of these bytes", NOW * 1_000_000
 BLOB = BlobName("photos", new_id())

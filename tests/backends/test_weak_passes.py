@@ -19,9 +19,10 @@ from storage_service.app.core.errors import DamagedObject
 from storage_service.app.core.objects import ANY_WRITE, BlobName, Version, new_id
 from tests.backends.weak_kinds import DIRECTORIES, ROOT, STAGING, NoWholeSync, read
 from tests.support.changing import ACTOR, NOW, copy, delete, draft, patch, put
+from tests.support.crash_states import crash_states
 from tests.support.rows import TRASH_MS
 from tests.support.store import Store, opened
-from tests.support.weakdisk import PowerCut, WeakDisk, crash_states
+from tests.support.weakdisk import PowerCut, WeakDisk
 
 BODY, MTIME = b"all of these bytes", NOW * 1_000_000
 BLOB = BlobName("photos", new_id())

@@ -11,7 +11,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from storage_service.app.core import resumable
+from storage_service.app.core import appending
+from storage_service.app.core.appending import AppendOptions
 from storage_service.app.core.checksums import checksum
 from storage_service.app.core.errors import (
     BadDigest,
@@ -25,7 +26,7 @@ from storage_service.app.core.errors import (
 )
 from storage_service.app.core.objects import Bucket, WriteConditions, now_ms
 from storage_service.app.core.pieces import PartDigests, UploadOptions
-from storage_service.app.core.resumable import AppendOptions, Progress, Resumables
+from storage_service.app.core.resumable import Progress, Resumables
 from storage_service.app.core.writing import PutOptions
 from tests.support.stack import Stack, open_stack
 
@@ -144,8 +145,8 @@ async def stalled(*chunks: bytes) -> AsyncIterator[bytes]:
 async def test_newcomer_takes_over_from_a_stalled_writer_and_finds_all_it_had(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resumable, "IDLE_SECONDS", 0.02)
-    monkeypatch.setattr(resumable, "WISH_SECONDS", 0.02)
+    monkeypatch.setattr(appending, "IDLE_SECONDS", 0.02)
+    monkeypatch.setattr(appending, "WISH_SECONDS", 0.02)
     bucket = await stack.bucket()
     name = await begin(stack, bucket, 10)
     uploads = growing(stack)
@@ -160,7 +161,7 @@ async def test_newcomer_takes_over_from_a_stalled_writer_and_finds_all_it_had(
 
 
 async def test_two_writers_at_once_never_mix_their_bytes(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resumable, "WISH_SECONDS", 0.001)
+    monkeypatch.setattr(appending, "WISH_SECONDS", 0.001)
     bucket = await stack.bucket()
     for _ in range(10):
         name = await begin(stack, bucket, 30)

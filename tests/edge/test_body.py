@@ -104,6 +104,21 @@ async def test_budget_holds_a_chunk_until_the_next_and_is_given_back_at_the_end(
     assert budget.taken == 0
 
 
+async def test_a_chunk_that_may_wait_for_the_disk_counts_while_the_next_is_gathered() -> None:
+    budget, seen = Budget(), []
+    parts = iter([bytes(MAX_CHUNK_BYTES), bytes(MAX_CHUNK_BYTES // 2), bytes(MAX_CHUNK_BYTES // 2), b""])
+
+    async def source() -> bytes:
+        seen.append(budget.taken)
+        return next(parts)
+
+    body = Body(source, budget=budget)
+    await anext(body)
+    await anext(body)
+    assert seen == [0, MAX_CHUNK_BYTES, 3 * MAX_CHUNK_BYTES // 2]
+    assert budget.taken == MAX_CHUNK_BYTES
+
+
 async def test_budget_is_given_back_by_close_and_by_a_dropped_body() -> None:
     budget = Budget()
     closed = body_of(upload([b"abc", b"d"]), budget=budget)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -19,9 +20,10 @@ from storage_service.app.core.objects import BlobName
 from tests.backends.test_weak_passes import NoSecondSync, current, large, recovered
 from tests.backends.weak_kinds import DIRECTORIES, ROOT, NoWholeSync
 from tests.support.changing import NOW, copy, delete, patch, put
+from tests.support.crash_states import crash_states
 from tests.support.rows import TRASH_MS
 from tests.support.store import Store
-from tests.support.weakdisk import PowerCut, WeakDisk, crash_states
+from tests.support.weakdisk import PowerCut, WeakDisk
 
 BUCKETS: Final = {1: "photos", 2: "versioned"}
 KEYS: Final = ("a", "b", "a/b")
@@ -115,6 +117,9 @@ class Machine:
         if found is None or step.key == step.other:
             return
         change = copy(found.version, step.bucket, step.other, move=step.kind == "move", linked=found.body is None)
+        origin = f"{self.store.settling.open_buckets()[step.bucket].uuid}/{found.version.version_id}"
+        doc = orjson.dumps({**orjson.loads(found.version.doc), "copied_from": origin}).decode()  # as `copy_draft` does
+        change = change._replace(draft=change.draft._replace(doc=doc))
         if found.body is None:
             name = BUCKETS[step.bucket]
             self.store.blobs.copy(BlobName(name, found.version.version_id), BlobName(name, change.draft.version_id))

@@ -25,6 +25,7 @@ ANON_KEY: Final = "a0" * 32
 SERVICE_KEY: Final = "b1" * 32
 OWNER: Final = "owner@example.org"
 STOP_SECONDS: Final = 30.0
+JOURNALLED_BYTES: Final = 16 << 10  # less than by default: what is to be a file of its own need not be long
 REPOSITORY: Final = Path(__file__).parents[2]
 
 _COMMAND: Final = (sys.executable, "-m", "storage_service.cli.main")
@@ -75,6 +76,7 @@ class Service:
             "STORAGE_SERVICE_API_KEY": SERVICE_KEY,
             "WORKERS": str(workers),
             "DURABILITY": "power-safe",
+            "INLINE_BODY_BYTES": str(JOURNALLED_BYTES),
         }
         self._environment |= environment or {}
 

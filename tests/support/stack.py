@@ -19,6 +19,7 @@ from storage_service.app.core.storage import ObjectStore
 from storage_service.app.core.uploads import Uploads
 from storage_service.app.keeping import Keeper, make_keeper
 from storage_service.app.wiring import Worker, make_worker, plan_of
+from tests.support.service import JOURNALLED_BYTES
 
 SECRET = "a-secret-for-tests-of-more-than-32-bytes"
 
@@ -61,6 +62,7 @@ class Stack(NamedTuple):
 @contextlib.asynccontextmanager
 async def open_stack(root: Path, **settings: Any) -> AsyncIterator[Stack]:
     """Opened on a fresh or an earlier directory; closed with the block."""
+    settings = {"inline_body_bytes": JOURNALLED_BYTES, **settings}
     chosen = Settings(_env_file=None, storage_path=root, secret_key=SECRET, **settings)
     layout = Layout(root)
     open_volume(root, None)

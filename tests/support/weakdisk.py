@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import itertools
-import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -160,6 +159,9 @@ class WeakDisk(Disk):
         self._count()
         node = self._open[fd]
         node.safe_data, node.safe_mtime_ns = node.data, node.mtime_ns
+
+    def begin_sync(self, fd: int) -> None:
+        """A cut may keep or lose what was only begun."""
 
     def close(self, fd: int) -> None:
         self._count()
@@ -369,32 +371,3 @@ def _reachable(root: Node) -> Iterator[Node]:
 
 def _stat(node: Node) -> FileStat:
     return FileStat(len(node.data), node.mtime_ns, node.inode, not node.is_dir, node.is_dir)
-
-
-def crash_states(disk: WeakDisk, random_states: int, seed: int = 0, most_singles: int = 1000) -> Iterator[WeakDisk]:
-    """What may be left: nothing unsynced, all of it, all but one, one alone, one torn; then any combination."""
-    counted: list[str] = []
-
-    def count(what: str) -> int:
-        counted.append(what)
-        return 1
-
-    yield disk.after_cut(count)
-    for choice in (0, 2):
-        yield disk.after_cut(_always(choice))
-    dice = random.Random(seed)
-    singles = dice.sample(range(len(counted)), min(most_singles, len(counted)))
-    for rest, one in ((1, 0), (0, 1), (1, 2)):
-        for index in singles:
-            yield disk.after_cut(_but(index, one, rest))
-    for _ in range(random_states if counted else 0):
-        yield disk.after_cut(lambda _: dice.choice((0, 1, 1, 2)))
-
-
-def _always(choice: int) -> Keeps:
-    return lambda _: choice
-
-
-def _but(index: int, one: int, rest: int) -> Keeps:
-    numbers = itertools.count()
-    return lambda _: one if next(numbers) == index else rest

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from storage_service.app.backends.blobs import BLOB_MODE, LocalBlobs, OpenBlob
 from storage_service.app.backends.disk import Disk
+from storage_service.app.backends.outflow import Outflow
 from storage_service.app.core.disk_errors import told
 from storage_service.app.core.errors import DamagedObject, ServiceUnavailable, StorageError
 from storage_service.app.core.objects import BlobName
@@ -86,11 +87,12 @@ class StagedFile:
             self._fd: int | None = disk.create(path, BLOB_MODE)
         self._blob: BlobName | None = None
         self._gone = False
+        self._outflow = Outflow(disk)
 
     def write(self, data: bytes) -> None:
         with self._lock, told(NOTHING_STORED):
             if self._fd is not None:
-                self._disk.write(self._fd, data)
+                self._outflow.write(self._fd, data)
 
     def publish(self, blob: BlobName, mtime_ns: int) -> None:
         with self._lock, told(NOTHING_STORED):

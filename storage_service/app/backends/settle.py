@@ -37,7 +37,7 @@ MOST_BYTES = 64 << 20
 # What settle leaves of a full disk, so that deletes and a start still find room in the catalog.
 KEPT_BYTES = 8 << 20
 KEPT_INODES = 64
-BYTES_A_ROW = 32 << 10  # a journalled body, its sidecar, the sidecar it replaces, directories
+BYTES_A_ROW = 80 << 10  # a journalled body, its sidecar, the sidecar it replaces, directories
 INODES_A_ROW = 4
 MOST_TRIES = 10  # of showing a key: within the time that a replaced blob stays
 MOST_UNSHOWN = 10_000

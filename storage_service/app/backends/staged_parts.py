@@ -6,6 +6,7 @@ from collections.abc import Callable
 from storage_service.app.backends.blobs import BLOB_MODE, LocalBlobs
 from storage_service.app.backends.disk import Disk
 from storage_service.app.backends.local import clearing
+from storage_service.app.backends.outflow import Outflow
 from storage_service.app.backends.part_names import IN_SLOT, part_name
 from storage_service.app.backends.slots import MARK_MODE, Slots
 from storage_service.app.core.errors import InvalidRequest, NoSuchUpload
@@ -22,11 +23,12 @@ class StagedPart:
         self._disk = disk
         self._lock = threading.Lock()
         self._fd: int | None = fd
+        self._outflow = Outflow(disk)
 
     def write(self, data: bytes) -> None:
         with self._lock:
             if self._fd is not None:
-                self._disk.write(self._fd, data)
+                self._outflow.write(self._fd, data)
 
     def publish(self, part: Part) -> None:
         """On return the part survives a power cut, under its own name.

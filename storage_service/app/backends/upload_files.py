@@ -17,6 +17,7 @@ from collections.abc import Sequence
 
 from storage_service.app.backends.blobs import BLOB_MODE, LocalBlobs
 from storage_service.app.backends.disk import Disk
+from storage_service.app.backends.outflow import Outflow
 from storage_service.app.backends.part_names import IN_SLOT, part_name
 from storage_service.app.backends.slots import SLOTS_MODE, Piece, Slots
 from storage_service.app.backends.staged_parts import OwnPart, SlottedPart, StagedPart
@@ -36,11 +37,12 @@ class Growing:
         self._fd: int | None = fd
         self._disk = disk
         self._lock = threading.Lock()
+        self._outflow = Outflow(disk)
 
     def write(self, data: bytes) -> None:
         with self._lock:
             if self._fd is not None:
-                self._disk.write(self._fd, data)
+                self._outflow.write(self._fd, data)
 
     def sync(self) -> None:
         with self._lock:

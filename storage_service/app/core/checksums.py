@@ -8,7 +8,8 @@ from base64 import b64encode
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple, Protocol, get_args
 
-from awscrt.checksums import combine_crc32, combine_crc32c, combine_crc64nvme, crc32, crc32c, crc64nvme
+from awscrt.checksums import combine_crc32, combine_crc32c, combine_crc64nvme, crc32c, crc64nvme
+from isal.isal_zlib import crc32
 
 Algorithm = Literal["CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"]
 ChecksumType = Literal["COMPOSITE", "FULL_OBJECT"]

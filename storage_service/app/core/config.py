@@ -93,8 +93,8 @@ class Settings(BaseSettings):
     """Group that may read blobs, shared with nginx. None = the service's own."""
     durability: Literal["power-safe", "crash-safe", "scratch"] = "power-safe"
     """What an acknowledged write survives: a power cut, the death of the process, nothing."""
-    inline_body_bytes: int = Field(16 * KIB, ge=0, le=MIB)
-    """Bodies up to this size travel in the journal. Above 32 KiB that was slower than a file."""
+    inline_body_bytes: int = Field(64 * KIB, ge=0, le=MIB)
+    """Bodies up to this size travel in the journal. From 128 KiB on that was slower than a file."""
     max_object_bytes: int = Field(5 * TIB, ge=1, le=2**50)
     """Largest object. 5 TiB was S3's limit until 2025."""
     free_space_reserve_bytes: int = Field(256 * MIB, ge=0)

@@ -4,7 +4,8 @@ import base64
 import hashlib
 from dataclasses import dataclass
 
-from awscrt.checksums import crc32, crc64nvme
+from awscrt.checksums import crc64nvme
+from isal.isal_zlib import crc32
 
 from storage_service.app.core.checksums import KINDS, Algorithm, checksum
 from storage_service.app.core.errors import BadDigest

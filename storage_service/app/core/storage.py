@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
+from storage_service.app.core.absorb import lanes
 from storage_service.app.core.arrivals import Arrivals, Compared
 from storage_service.app.core.backend import Blobs, Catalog, Origins, Volume
 from storage_service.app.core.changes import (
@@ -67,18 +68,19 @@ class ObjectStore:
         self._blobs = blobs
         self._read = Lane("read", READ_THREADS)
         self._scan = Lane("scan", SCAN_THREADS)
-        self._disk = Lane("disk", DISK_THREADS)
+        self._bodies = lanes("disk", DISK_THREADS)
+        self._disk = self._bodies.disk
         self._loader = Loader(catalog, blobs, self._disk)
         self._downloads = Together(self._read, self._loader.load_all)
         self._heads = Together(self._read, self._loader.load_heads)
-        self._writer = Writer(catalog, blobs, volume, self._disk, limits)
+        self._writer = Writer(catalog, blobs, volume, self._bodies, limits)
         self._arrivals = Arrivals(catalog, origins, self._writer, self._scan) if origins is not None else None
         self._buckets = KnownBuckets(catalog, self._scan)
 
     def close(self) -> None:
         if self._arrivals is not None:
             self._arrivals.close()
-        for lane in (self._read, self._scan, self._disk):
+        for lane in (self._read, self._scan, self._bodies):
             lane.close()
 
     # Buckets ----------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import orjson
 
 from storage_service.app.core import sidecar
+from storage_service.app.core.absorb import Absorber, lanes
 from storage_service.app.core.backend import Catalog, CopiedPart, Held, StagedPart, UploadFiles
 from storage_service.app.core.changes import CompleteUpload, CreateUpload, EndUpload, Outcome, PutPart
 from storage_service.app.core.commit import UploadChanged
@@ -24,7 +25,6 @@ from storage_service.app.core.errors import (
     OutcomeUnknown,
     UploadLocked,
 )
-from storage_service.app.core.lanes import Lane
 from storage_service.app.core.objects import (
     ANY_WRITE,
     BlobName,
@@ -99,10 +99,11 @@ class Uploads:
         self.catalog = catalog
         self.files = files
         self.expiry_ms = expiry_ms
-        self.lane = Lane("uploads", UPLOAD_THREADS)
+        self.lanes = lanes("uploads", UPLOAD_THREADS)
+        self.lane = self.lanes.disk
 
     def close(self) -> None:
-        self.lane.close()
+        self.lanes.close()
 
     # Begin and end ----------------------------------------------------------------------------------------------
 
@@ -181,11 +182,13 @@ class Uploads:
             making = Making(await self.lane.run(self.files.stage, upload.id, number, options.size), hasher)
 
         async def receive() -> int:
-            size = 0
+            size, absorber = 0, Absorber(self.lanes, making.hasher, making.staged)
             async for chunk in body:
                 size += len(chunk)
                 check_part_size(size)
-                await self.lane.run(making.absorb, chunk)
+                await absorber.take(chunk)
+                del chunk  # not kept while a slow client takes its time
+            await absorber.done()
             return size
 
         return await self._store(ref, (upload, number), making, receive, options.verify)

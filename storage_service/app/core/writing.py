@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from storage_service.app.core.absorb import Absorber, Lanes
 from storage_service.app.core.backend import Blobs, Catalog, Staged, Volume
 from storage_service.app.core.changes import Change, Outcome, PutVersion
 from storage_service.app.core.checksums import Algorithm
@@ -18,7 +19,6 @@ from storage_service.app.core.errors import (
     SlowDown,
     UnsupportedType,
 )
-from storage_service.app.core.lanes import Lane
 from storage_service.app.core.objects import (
     ANY_WRITE,
     Attributes,
@@ -74,11 +74,12 @@ class PutOptions(NamedTuple):
 class Writer:
     """Puts bodies. One for each worker."""
 
-    def __init__(self, catalog: Catalog, blobs: Blobs, volume: Volume, disk: Lane, limits: Limits) -> None:
+    def __init__(self, catalog: Catalog, blobs: Blobs, volume: Volume, lanes: Lanes, limits: Limits) -> None:
         self._catalog = catalog
         self._blobs = blobs
         self._volume = volume
-        self._disk = disk
+        self._lanes = lanes
+        self._disk = lanes.disk
         self._limits = limits
         self._free_bytes = 1 << 62
         self._free_at = 0.0
@@ -131,15 +132,21 @@ class Writer:
         self.admit(bucket, key, options.size, declared)
         await self._wait_for_room()
         first = bytearray()
+        gathered = self._gathered_bytes(options.size)
         async for chunk in body:
             if not first and len(chunk) <= self._limits.inline_body_bytes and len(chunk) == options.size:
                 return await self._put_small(bucket, key, chunk, options)  # the whole body in one piece
             first += chunk
             del chunk  # a slow upload keeps this frame for hours: it must not keep bytes that are on disk
-            if len(first) > self._limits.inline_body_bytes:
+            if len(first) > gathered:
                 pieces, first = [bytes(first)], bytearray()
                 return await self._put_large(bucket, key, pieces, body, options)
         return await self._put_small(bucket, key, bytes(first), options)
+
+    def _gathered_bytes(self, size: int | None) -> int:
+        """Up to how many bytes are kept in memory: of a body known to be large, those that tell its type."""
+        inline = self._limits.inline_body_bytes
+        return inline if size is None or size <= inline else min(inline, DESCRIBED_BYTES)
 
     async def _put_small(self, bucket: Bucket, key: str, body: bytes, options: PutOptions) -> Outcome:
         self._check_size(bucket, len(body), options)
@@ -230,18 +237,15 @@ class Writer:
         hasher = Hasher(sha256=options.sha256, algorithm=options.algorithm)
         size = len(pieces[0])
         self._check_size(bucket, size, options)
-        await self._disk.run(_absorb, hasher, staged, pieces.pop())
+        absorber = Absorber(self._lanes, hasher, staged)
+        await absorber.take(pieces.pop())
         async for chunk in rest:
             size += len(chunk)
             self._check_size(bucket, size, options)
-            await self._disk.run(_absorb, hasher, staged, chunk)
+            await absorber.take(chunk)
             del chunk  # not kept while a slow client takes its time
+        await absorber.done()
         return size, hasher.finish()
-
-
-def _absorb(hasher: Hasher, staged: Staged, chunk: bytes) -> None:
-    hasher.update(chunk)
-    staged.write(chunk)
 
 
 def _change(draft: Version, body: bytes | None, options: PutOptions) -> PutVersion:

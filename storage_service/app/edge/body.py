@@ -72,14 +72,15 @@ class Intake:
 class Body:
     """Async iterator over a body's bytes in chunks of at most 1 MiB.
 
-    The chunk handed out counts against the budget until the next is asked for, `close`, or the body
-    is dropped: it may still wait for the disk. With `keep_broken` a client that leaves ends the
+    The chunk handed out counts against the budget until the next is handed out, the end, `close`, or
+    the body is dropped: it may still wait for the disk. With `keep_broken` a client that leaves ends the
     body quietly; `broken` then holds the error. Raises: IncompleteBody, EntityTooLarge.
     """
 
     __slots__ = (
         "_budget",
         "_ended",
+        "_handed",
         "_held",
         "_keep_broken",
         "_max",
@@ -105,6 +106,7 @@ class Body:
         self._keep_broken = keep_broken
         self._pieces: list[bytes | bytearray] = []
         self._waiting = 0  # bytes in them
+        self._handed = 0  # bytes of the last chunk handed out
         self._ended = False
         self.broken: IncompleteBody | None = None
         self.size = 0  # bytes received so far
@@ -125,13 +127,16 @@ class Body:
             if following is not chunk:
                 self._add(following)
             del chunk, following  # a stalled upload keeps this frame
-        self._hold(self._waiting)
+        self._hold(self._waiting + self._handed)
         while not self._ended and self._waiting < self._budget.flush_at():
             self._add(await self._pull())
-            self._hold(self._waiting)
+            self._hold(self._waiting + self._handed)
+        self._hold(self._waiting)
         if not self._waiting:
             raise StopAsyncIteration
-        return self._take(MAX_CHUNK_BYTES)
+        chunk = self._take(MAX_CHUNK_BYTES)
+        self._handed = len(chunk)
+        return chunk
 
     async def read_small(self, limit: int) -> bytes | None:
         """The whole body if it has at most `limit` bytes; else None: iterating then gives it."""
@@ -161,7 +166,7 @@ class Body:
     def close(self) -> None:
         """Gives memory and budget back; the body is over."""
         self._ended = True
-        self._pieces, self._waiting = [], 0
+        self._pieces, self._waiting, self._handed = [], 0, 0
         self._hold(0)
 
     def __del__(self) -> None:

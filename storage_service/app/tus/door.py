@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from urllib.parse import urlsplit
 
+from storage_service.app.core.appending import AppendOptions
 from storage_service.app.core.checksums import Algorithm
 from storage_service.app.core.errors import (
     AccessDenied,
@@ -20,7 +21,7 @@ from storage_service.app.core.errors import (
 )
 from storage_service.app.core.objects import Bucket, Upload
 from storage_service.app.core.pieces import PartDigests
-from storage_service.app.core.resumable import AppendOptions, Progress
+from storage_service.app.core.resumable import Progress
 from storage_service.app.edge.body import Body, body_of
 from storage_service.app.edge.cors import is_preflight
 from storage_service.app.edge.exchange import INTERNAL, Exchange, with_missing

@@ -63,9 +63,8 @@ class Transaction:
         wanted = list(dict.fromkeys(keys))
         self._seen.update(dict.fromkeys(wanted))
         for chunk in _chunks(wanted):
-            marks = ",".join(["(?,?)"] * len(chunk))
-            sql = f"SELECT {COLUMNS} FROM objects WHERE (bucket,key) IN (VALUES {marks})"
-            for row in self._connection.execute(sql, [value for pair in chunk for value in pair]):
+            sql = f"SELECT {COLUMNS} FROM objects WHERE (bucket,key) IN (VALUES {_marks(chunk)})"
+            for row in self._connection.execute(sql, _flat(chunk)):
                 version = version_of(row)
                 self._seen[version.bucket, version.key] = version
 
@@ -223,9 +222,9 @@ class Transaction:
         self._unfinished.flush()
 
     def _flush_heads(self) -> None:
-        gone = [place for place, version in self._heads.items() if version is None]
-        if gone:
-            self._connection.executemany("DELETE FROM objects WHERE bucket=? AND key=?", gone)
+        for chunk in _chunks([place for place, version in self._heads.items() if version is None]):
+            sql = f"DELETE FROM objects WHERE (bucket,key) IN (VALUES {_marks(chunk)})"
+            self._connection.execute(sql, _flat(chunk))
         living = [version[:13] for version in self._heads.values() if version is not None]
         self._wide(INSERT_HEAD, living, HEAD_CONFLICT)
         self._heads = {}
@@ -238,8 +237,15 @@ class Transaction:
 
     def _wide(self, sql: str, rows: Sequence[Sequence[object]], tail: str = "") -> None:
         for chunk in _chunks(rows):
-            marks = ",".join(["(" + ",".join("?" * len(chunk[0])) + ")"] * len(chunk))
-            self._connection.execute(sql + marks + tail, [value for row in chunk for value in row])
+            self._connection.execute(sql + _marks(chunk) + tail, _flat(chunk))
+
+
+def _marks(rows: Sequence[Sequence[object]]) -> str:
+    return ",".join(["(" + ",".join("?" * len(rows[0])) + ")"] * len(rows))
+
+
+def _flat(rows: Sequence[Sequence[object]]) -> list[object]:
+    return [value for row in rows for value in row]
 
 
 def _chunks(rows: Sequence[Row]) -> list[Sequence[Row]]:
