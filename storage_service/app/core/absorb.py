@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol
 from storage_service.app.core.lanes import Lane
 
 APART_BYTES = 256 << 10  # a smaller chunk is one thread's: to wake a second one takes longer than to hash it
+MOST_HASHING = 8  # threads; each hashes some 700 MB/s
 
 
 class Hashing(Protocol):
@@ -18,7 +19,7 @@ class Sink(Protocol):
 
 
 class Lanes(NamedTuple):
-    """Threads for bodies: those that wait for the disk, and those that hash, one for each processor."""
+    """Threads for bodies: those that wait for the disk, and those that hash."""
 
     disk: Lane
     hashing: Lane
@@ -30,7 +31,7 @@ class Lanes(NamedTuple):
 
 def lanes(name: str, threads: int) -> Lanes:
     """`threads`: that many may wait for the disk at a time."""
-    return Lanes(Lane(name, threads), Lane(f"{name}-hash", os.cpu_count() or 1))
+    return Lanes(Lane(name, threads), Lane(f"{name}-hash", min(MOST_HASHING, os.cpu_count() or 1)))
 
 
 class Absorber:
