@@ -156,7 +156,7 @@ def round_trip(http: httpx.Client, send: Send, key: str, size_bytes: int) -> Non
 @pytest.mark.parametrize("send", [put_raw, post_form])
 def test_body_is_never_held_whole(service: Service, http: httpx.Client, size: str, send: Send) -> None:
     size_bytes = max(SIZES[size], LEAST_WATCHED_BYTES)
-    round_trip(http, send, f"warm-{send.__name__}", MB)
+    round_trip(http, send, f"warm-{send.__name__}-{size}", MB)
     with Watch(service) as watch:
         round_trip(http, send, f"watched-{send.__name__}-{size}", size_bytes)
     assert watch.growth_mib < MOST_GROWTH_MIB
