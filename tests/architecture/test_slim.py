@@ -55,3 +55,17 @@ def test_worker_loads_no_client_and_no_command_line() -> None:
     loaded = loaded_by("import storage_service.app.process.worker, storage_service.app.main")
     assert "storage_service.app.backends.selfdb" in loaded
     assert loaded.isdisjoint({"httpx", "rich", "typer", "boto3", "obstore"})
+
+
+@pytest.mark.parametrize(
+    ("process", "without"),
+    [
+        ("supervisor", {"apsw", "dataclasses", "uuid", "ctypes"}),
+        ("jobs", {"asyncio", "ssl", "pydantic", "fastapi", "uvicorn"}),
+    ],
+)
+def test_processes_beside_the_workers_stay_small(process: str, without: set[str]) -> None:
+    """An idle service is mostly this: each of these takes 1 to 4 MB."""
+    loaded = loaded_by(f"import storage_service.app.process.{process}")
+    assert f"storage_service.app.process.{process}" in loaded
+    assert loaded & without == set()

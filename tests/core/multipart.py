@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator
 
-from storage_service.app.core.objects import Bucket
+from storage_service.app.core.objects import MIN_PART_BYTES, Bucket
 from storage_service.app.core.pieces import (
-    MIN_PART_BYTES,
     ListedPart,
     PartOptions,
     UploadOptions,

@@ -18,8 +18,7 @@ from storage_service.app.backends.blobs import read_file
 from storage_service.app.backends.disk import Disk
 from storage_service.app.backends.part_names import IN_SLOT, part_name
 from storage_service.app.core.errors import DamagedObject
-from storage_service.app.core.objects import Part, new_id
-from storage_service.app.core.pieces import MIN_PART_BYTES
+from storage_service.app.core.objects import MIN_PART_BYTES, Part, new_id
 
 SLOTS, SEALED, SLOT_BYTES, CLAIM = "slots", "sealed", "slot-bytes", "claim-"
 SLOTS_MODE = 0o640

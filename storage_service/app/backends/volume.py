@@ -15,11 +15,11 @@ from typing import NamedTuple
 
 from storage_service.app.backends.blobs import SERVICE
 from storage_service.app.backends.disk import Disk, published
+from storage_service.app.backends.shared import ELSEWHERE_VARIABLE
 from storage_service.app.core.disk_errors import FULL
 from storage_service.app.core.objects import new_id, now_ms
 
 FORMAT = 1  # of the directory's layout
-ELSEWHERE_VARIABLE = "STORAGE_ELSEWHERE"  # `Layout.elsewhere` for the processes of a service
 BALLAST_BYTES = 16 << 20  # given up so that deletes work on a full disk
 PROBE_BYTES = 64 << 10  # about what a start writes
 MINIO = ".minio.sys"

@@ -14,6 +14,7 @@ Versioning = Literal["off", "on", "suspended"]
 Derived = TypeVar("Derived")
 
 MAX_KEY_BYTES = 1024  # S3's limit. Source: AWS "Creating object key names".
+MIN_PART_BYTES = 5 << 20  # of every part of an upload but the last
 BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
 
 # Bits of a version's `flags`.

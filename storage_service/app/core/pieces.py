@@ -34,6 +34,7 @@ from storage_service.app.core.errors import (
 )
 from storage_service.app.core.objects import (
     ANY_WRITE,
+    MIN_PART_BYTES,
     Attributes,
     Bucket,
     Digests,
@@ -46,7 +47,6 @@ from storage_service.app.core.objects import (
     now_ms,
 )
 
-MIN_PART_BYTES = 5 << 20  # of every part but the last
 MAX_PART_BYTES = 5 << 30
 MAX_PARTS = 10_000
 

@@ -8,8 +8,8 @@ import os
 import socket
 import sys
 
+from storage_service.app.backends.shared import ELSEWHERE_VARIABLE
 from storage_service.app.backends.volume import (
-    ELSEWHERE_VARIABLE,
     DiskIsReadOnly,
     Layout,
     VolumeRefused,

@@ -14,7 +14,6 @@ from pathlib import Path
 from types import FrameType
 
 from storage_service.app.backends import shared as words
-from storage_service.app.backends.volume import ELSEWHERE_VARIABLE
 from storage_service.app.process.agreement import (
     DRAIN_SECONDS,
     JOBS_SECONDS,
@@ -145,8 +144,8 @@ def main() -> int:
     try:
         return Supervisor(launch["workers"], launch["listeners"], shared, launch["greeting"]).run()
     finally:
-        if ELSEWHERE_VARIABLE in os.environ:
-            _remove(os.environ[ELSEWHERE_VARIABLE])
+        if words.ELSEWHERE_VARIABLE in os.environ:
+            _remove(os.environ[words.ELSEWHERE_VARIABLE])
 
 
 def _remove(directory: str) -> None:

@@ -8,8 +8,8 @@ from defusedxml.ElementTree import fromstring
 
 from storage_service.app.core.checksums import KINDS, base64_of
 from storage_service.app.core.errors import InvalidPart, MalformedXML
-from storage_service.app.core.objects import Part, Version
-from storage_service.app.core.pieces import MAX_PARTS, MIN_PART_BYTES, choose, parts_record, put_together
+from storage_service.app.core.objects import MIN_PART_BYTES, Part, Version
+from storage_service.app.core.pieces import MAX_PARTS, choose, parts_record, put_together
 from storage_service.app.s3.attributes import parts_element
 from storage_service.app.s3.multipart import MOST_LIST_BYTES, parse_completion
 from storage_service.app.s3.parts import part_span
