@@ -1,5 +1,6 @@
 """What a user of one room does not need is not loaded: neither extras, nor the server by its client."""
 
+import os
 import subprocess
 import sys
 
@@ -17,7 +18,8 @@ def loaded_by(statement: str, absent: tuple[str, ...] = ()) -> set[str]:
     """The modules a fresh Python has after it, where these are not installed."""
     missing = "".join(f"sys.modules[{name!r}] = None\n" for name in absent)
     text = f"import sys\n{missing}{statement}\nprint(*[name for name, module in sys.modules.items() if module])"
-    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)
+    bare = {name: value for name, value in os.environ.items() if not name.startswith("COV")}  # coverage loads its own
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False, env=bare)
     assert done.returncode == 0, done.stderr
     return set(done.stdout.split())
 
