@@ -152,7 +152,7 @@ class Resumables:
         self._check_length(bucket, upload, length)
         return length
 
-    async def _run(self, writing: "Appending", body: AsyncIterator[bytes], held: Held) -> Progress:
+    async def _run(self, writing: Appending, body: AsyncIterator[bytes], held: Held) -> Progress:
         try:
             with told(BROKEN_OFF):
                 upload = await writing.run(body)

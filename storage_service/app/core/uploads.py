@@ -86,10 +86,6 @@ class Making(NamedTuple):
     staged: StagedPart
     hasher: PartHasher
 
-    def absorb(self, chunk: bytes) -> None:
-        self.hasher.update(chunk)
-        self.staged.write(chunk)
-
 
 class Uploads:
     """One for each worker."""
@@ -182,7 +178,7 @@ class Uploads:
             making = Making(await self.lane.run(self.files.stage, upload.id, number, options.size), hasher)
 
         async def receive() -> int:
-            size, absorber = 0, Absorber(self.lanes, making.hasher, making.staged)
+            size, absorber = 0, self._absorber(making)
             async for chunk in body:
                 size += len(chunk)
                 check_part_size(size)
@@ -209,6 +205,9 @@ class Uploads:
             return await self._copy(staged, making, source)
 
         return await self._store(ref, (upload, number), making, copy, None)
+
+    def _absorber(self, making: Making) -> Absorber:
+        return Absorber(self.lanes, making.hasher, making.staged)
 
     async def _store(
         self, ref: UploadRef, place: tuple[Upload, int], making: Making, fill: Fill, verify: Verify | None
@@ -265,7 +264,9 @@ class Uploads:
             check_part_size(size)
             self.store.admit(source.bucket, source.key, size, None)
             if found.body is not None:
-                await self.lane.run(making.absorb, found.body[span.start : span.end])
+                absorber = self._absorber(making)
+                await absorber.take(found.body[span.start : span.end])
+                await absorber.done()
             else:
                 blob = BlobName(source.bucket.name, version.version_id)
                 await self.lane.run(staged.copy, blob, span)
