@@ -183,19 +183,20 @@ class Body:
         self._waiting += len(chunk)
 
     def _take(self, most: int) -> bytes:
-        """The first so many bytes, copied once; what comes behind them stays."""
-        taken: list[bytes | bytearray | memoryview] = []
-        left = most
-        while self._pieces and left:
-            piece = self._pieces.pop(0)
-            if len(piece) > left:
-                self._pieces.insert(0, piece[left:])
-                taken.append(memoryview(piece)[:left])
-                break
-            taken.append(piece)
-            left -= len(piece)
+        """The first pieces, as many as fit; of a piece larger than `most`, its beginning.
+
+        Pieces are not cut to fill a chunk: that copied a fifth of a large body twice.
+        """
+        first = self._pieces.pop(0)
+        if len(first) > most:
+            self._pieces.insert(0, first[most:])
+            first = first[:most]
+        taken, left = [first], most - len(first)
+        while self._pieces and len(self._pieces[0]) <= left:
+            left -= len(self._pieces[0])
+            taken.append(self._pieces.pop(0))
         self._waiting = sum(map(len, self._pieces))
-        return bytes(taken[0]) if len(taken) == 1 else b"".join(taken)
+        return bytes(first) if len(taken) == 1 else b"".join(taken)
 
     def _hold(self, size: int) -> None:
         self._budget.taken += size - self._held
