@@ -255,14 +255,13 @@ class ObjectStore:
         self, bucket: Bucket, wanted: Sequence[tuple[str, DeleteOptions]], actor: str
     ) -> list[Outcome | StorageError]:
         """Many keys in few commits; what became of each, in their order."""
-        commits = [
-            self.delete_object(bucket, key, actor, options)  # a task each: for the few that need one
+        ends = [
+            asyncio.ensure_future(self.delete_object(bucket, key, actor, options))  # a task for the few that need one
             if options.asks_what_is_there
             else self._catalog.commit(end_of(bucket, key, actor, options))
             for key, options in wanted
         ]
-        found = await asyncio.gather(*commits, return_exceptions=True)
-        return [_outcome_or_error(result) for result in found]
+        return await _all_of(ends)
 
     async def patch_object(
         self, bucket: Bucket, key: str, fields: Mapping[str, Any], actor: str, options: PatchOptions
@@ -349,10 +348,19 @@ def _versions(catalog: Catalog, bucket: int, key: str, trash: bool) -> Sequence[
     return catalog.versions(bucket, key, trash=trash)
 
 
-def _outcome_or_error(result: Outcome | BaseException) -> Outcome | StorageError:
-    if isinstance(result, Outcome | StorageError):
-        return result
-    raise result
+async def _all_of(ends: "Sequence[asyncio.Future[Outcome]]") -> list[Outcome | StorageError]:
+    """As `gather`, without a callback for each: most are known once the first is."""
+    found: list[Outcome | StorageError] = []
+    try:
+        for end in ends:
+            try:
+                found.append(await end)
+            except StorageError as error:
+                found.append(error)
+    finally:
+        for end in ends[len(found) :]:
+            end.cancel()
+    return found
 
 
 def _bucket_in(outcome: Outcome) -> Bucket:

@@ -4,12 +4,12 @@ import asyncio
 from typing import TYPE_CHECKING, NamedTuple
 
 from storage_service.app.core.changes import DeleteOptions, Outcome
-from storage_service.app.core.errors import MalformedXML, StorageError
+from storage_service.app.core.errors import InvalidKey, MalformedXML, StorageError
 from storage_service.app.core.objects import ANY_WRITE, WriteConditions, check_key
 from storage_service.app.s3.answers import code_of, document, elements, send_xml
 from storage_service.app.s3.bodies import need_document
 from storage_service.app.s3.context import Call
-from storage_service.app.s3.delete import may_bypass, parse_second, parse_size, refuse_mfa
+from storage_service.app.s3.delete import asks_bypass, may_bypass, parse_second, parse_size, refuse_mfa
 from storage_service.app.s3.naming import version_name
 from storage_service.app.s3.reading import MAX_BULK_BYTES, text_of
 
@@ -65,17 +65,29 @@ def _listed(node: "Element") -> Listed:
 
 async def _delete(call: Call, listed: list[Listed]) -> list[Result]:
     """What became of each: those the caller may delete go together."""
-    if call.bucket.options.config:  # what is there has a say: all are looked up together
-        refusals = await asyncio.gather(*(_refusal(call, one) for one in listed))
-    else:
-        refusals = [await _refusal(call, one) for one in listed]
-    allowed = [one for one, refusal in zip(listed, refusals, strict=True) if refusal is None]
-    bypass = call.request.headers.get(b"x-amz-bypass-governance-retention", b"").lower() == b"true"
+    bypass = asks_bypass(call.request)
+    refusals = await _refusals(call, listed, bypass=bypass)
     wanted = [
-        (one.key, DeleteOptions(one.version_id, one.conditions, missing_ok=True, bypass=bypass)) for one in allowed
+        (one.key, DeleteOptions(one.version_id, one.conditions, missing_ok=True, bypass=bypass))
+        for one, refusal in zip(listed, refusals, strict=True)
+        if refusal is None
     ]
     done = iter(await call.store.delete_objects(call.bucket, wanted, call.actor))
     return [next(done) if refusal is None else refusal for refusal in refusals]
+
+
+async def _refusals(call: Call, listed: list[Listed], *, bypass: bool) -> list[StorageError | None]:
+    """Why each may not be deleted, if it may not."""
+    if bypass or call.bucket.options.config:  # what is there has a say: all are looked up together
+        return await asyncio.gather(*(_refusal(call, one) for one in listed))
+    return [None if _may_plainly(call, one.key) else await _refusal(call, one) for one in listed]
+
+
+def _may_plainly(call: Call, key: str) -> bool:
+    try:
+        return call.is_plainly_allowed("delete_object", call.bucket, check_key(key))
+    except InvalidKey:
+        return False
 
 
 async def _refusal(call: Call, one: Listed) -> StorageError | None:

@@ -32,9 +32,13 @@ def refuse_mfa(request: Request) -> None:
         raise NotImplemented("MFA delete is not implemented: this service knows no second factor")
 
 
+def asks_bypass(request: Request) -> bool:
+    return request.headers.get(b"x-amz-bypass-governance-retention", b"").lower() == b"true"
+
+
 async def may_bypass(call: Call, key: str | None = None) -> bool:
     """Whether locks in governance mode are to be passed over. Raises: AccessDenied where that is asked for in vain."""
-    if call.request.headers.get(b"x-amz-bypass-governance-retention", b"").lower() != b"true":
+    if not asks_bypass(call.request):
         return False
     await call.authorize_object("bypass_lock", call.bucket, key or call.key, None, "BypassGovernanceRetention")
     return True

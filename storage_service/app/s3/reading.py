@@ -31,14 +31,14 @@ def parse_xml(data: bytes, root: str) -> "Element":
 
 def _strip(root: "Element") -> None:
     """Names without their namespace, and no deeper or wider than any document of S3 is."""
-    waiting, seen = [(root, 1)], 0
-    while waiting:
-        node, depth = waiting.pop()
-        seen += 1
+    level, depth, seen = [root], 1, 1
+    while level:
         if depth > MAX_DEPTH or seen > MAX_ELEMENTS:
             raise MalformedXML("The XML is too deep or has too many elements")
-        node.tag = node.tag.rpartition("}")[2]
-        waiting += [(child, depth + 1) for child in node]
+        for node in level:
+            node.tag = node.tag.rpartition("}")[2]
+        level = [child for node in level for child in node]
+        depth, seen = depth + 1, seen + len(level)
 
 
 def text_of(node: "Element", name: str) -> str | None:
