@@ -4,6 +4,7 @@ S3 and the JSON door share one address. A closed list of first segments belongs 
 requests only, so that a signed one may use a bucket of any such name.
 """
 
+import re
 from typing import Any, Literal
 from urllib.parse import unquote_to_bytes
 
@@ -17,7 +18,7 @@ RESERVED = frozenset({
     b"api", b"buckets", b"files", b"storage", b"console", b"docs", b"redoc", b"openapi.json", b"health", b"healthz",
     b"readyz", b"metrics", b"events", b"realtime", b"minio", b"",
 })  # fmt: skip
-MARKS = (b"X-Amz-Algorithm=", b"X-Amz-Credential=", b"AWSAccessKeyId=")
+MARKS = re.compile(b"X-Amz-(?:Algorithm|Credential)=|AWSAccessKeyId=")
 S3_HEADERS = (b"x-amz-", b"amz-sdk-")
 # CloudFront adds it to every request that it sends on, whatever that is for.
 NOT_S3 = b"x-amz-cf-id"
@@ -41,7 +42,7 @@ ALIASES = {
 def door_of(scope: Scope, domains: tuple[str, ...] = ()) -> Door:
     """`domains`: hosts under which a first label names a bucket (VHOST_DOMAINS)."""
     query: bytes = scope.get("query_string", b"")
-    if query and any(mark in query for mark in MARKS):
+    if query and MARKS.search(query):
         return "s3"
     path = raw_path_of(scope)
     segment, _, rest = path[1:].partition(b"/")

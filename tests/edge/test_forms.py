@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import time
 
 import pytest
@@ -190,24 +191,41 @@ HOSTILE = {
 }
 
 
-def seconds_to_refuse(body: bytes, size: int) -> float:
+def disposed(quoted: bytes) -> bytes:
+    """A hundred parts whose name is written so."""
+    return part(b"Content-Disposition: form-data; name=" + quoted) * 100 + END
+
+
+def feed(body: bytes, size: int) -> None:
+    """So many bytes at once."""
     reader = FormReader(b"B")
-    before = time.process_time()
+    for at in range(0, len(body), size):
+        reader.feed(body[at : at + size])
+
+
+def cpu_seconds(body: bytes, size: int = MIB) -> float:
+    """The least of three readings, as far as each comes."""
+    spent = []
+    for _ in range(3):
+        before = time.process_time()
+        with contextlib.suppress(InvalidArgument):
+            feed(body, size)
+        spent.append(time.process_time() - before)
+    return min(spent)
+
+
+@pytest.fixture(scope="module")
+def harmless_seconds() -> float:
+    """What 400 KB of ordinary parts cost on this machine, some 12 ms: what the hostile are measured by."""
+    return cpu_seconds(disposed(b'"' + b"a" * 4000 + b'"'))
+
+
+@pytest.mark.parametrize("size", [MIB, 64 * 1024, 100])
+@pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE.keys())
+def test_hostile_forms_cost_no_more_than_harmless_ones(body: bytes, size: int, harmless_seconds: float) -> None:
     with pytest.raises(InvalidArgument):
-        for at in range(0, len(body), size):
-            reader.feed(body[at : at + size])
-    return time.process_time() - before
-
-
-@pytest.mark.parametrize("size", [MIB, 64 * 1024])
-@pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE.keys())
-def test_hostile_forms_are_refused_within_50_ms_of_cpu(body: bytes, size: int) -> None:
-    assert min(seconds_to_refuse(body, size) for _ in range(3)) < 0.05
-
-
-@pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE.keys())
-def test_hostile_forms_are_refused_in_small_pieces_too(body: bytes) -> None:
-    assert seconds_to_refuse(body, 100) < 2
+        feed(body, size)
+    assert cpu_seconds(body, size) < (4 if size > 100 else 40) * harmless_seconds
 
 
 async def test_field_may_be_as_long_as_the_limit() -> None:
@@ -215,11 +233,8 @@ async def test_field_may_be_as_long_as_the_limit() -> None:
 
 
 @pytest.mark.parametrize("quoted", [b'"' + b';"' * 2000, b"a" + b";a=" * 1300, b'"' + b"\\" * 4000])
-def test_hostile_dispositions_cost_little(quoted: bytes) -> None:
-    reader = FormReader(b"B")
-    before = time.process_time()
-    reader.feed(part(b"Content-Disposition: form-data; name=" + quoted) * 100 + END)
-    assert time.process_time() - before < 0.5
+def test_hostile_dispositions_cost_little(quoted: bytes, harmless_seconds: float) -> None:
+    assert cpu_seconds(disposed(quoted)) < 40 * harmless_seconds
 
 
 def test_boundaries() -> None:
