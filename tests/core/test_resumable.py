@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
+import os
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -203,6 +205,31 @@ async def test_condition_is_checked_at_the_beginning_and_at_the_end(stack: Stack
     await growing(stack).end(bucket, name)
     assert stack.garbage.clear() == 1
     assert await used(stack, bucket) == (1, 3, 0)
+
+
+async def test_refusal_of_a_commit_is_told_though_the_disk_does_not_let_its_blob_go(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket = await stack.bucket()
+    name = await begin(stack, bucket, 3, UploadOptions(conditions=WriteConditions(if_none_match=("*",))))
+    await stack.store.put_object(bucket, "film", body_of(b"old"), PutOptions())
+    version_id = (await growing(stack).find(name)).version_id
+    unlink = os.unlink
+
+    def refuse(path: str, *, dir_fd: int | None = None) -> None:
+        if str(path).endswith(version_id) and Path(path).exists():
+            raise OSError(errno.ENOSPC, "No space left on device", path)
+        unlink(path, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "unlink", refuse)
+    with pytest.raises(PreconditionFailed):
+        await append(stack, bucket, name, 0, b"new")
+    assert [*(stack.root / "photos/.blobs").rglob(version_id)]
+    monkeypatch.undo()
+    await growing(stack).end(bucket, name)
+    stack.garbage.clear()
+    assert not [*(stack.root / "photos/.blobs").rglob(version_id)]
+    assert (await stack.read(bucket, "film"))[1] == b"old"
 
 
 async def test_all_bytes_without_an_object_become_one_when_somebody_looks(stack: Stack) -> None:
