@@ -13,7 +13,6 @@ PROBE_SECONDS = 1.5
 PROBE_BYTES = 4096
 CANARY_BYTES = 65_536
 CANARY_TIMES = 1500
-POPULATE_WRITE = 23  # MADV_POPULATE_WRITE of linux/mman.h, since 5.14
 MOST_TOUCHED = 8 << 30
 IN_MEMORY = frozenset({"tmpfs", "ramfs", "overlay"})
 
@@ -57,7 +56,8 @@ def touch_memory() -> None:
     free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     with mmap.mmap(-1, min(free // 2, MOST_TOUCHED), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
         memory.madvise(mmap.MADV_HUGEPAGE)
-        memory.madvise(POPULATE_WRITE)
+        for at in range(0, len(memory), mmap.PAGESIZE):
+            memory[at] = 1
 
 
 def syncs_per_second(directory: Path) -> int:
