@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from bench.load import Drive, Outcome, Play
-from bench.machine import touch_memory
 from bench.processes import Server
 from bench.rounds import DRAIN_SECONDS, SETTLE_SECONDS, Bench, client_of
 from bench.targets import BUCKET, Place, gateway, tokens
@@ -59,7 +58,6 @@ def put64m(bench: Bench, round_number: int) -> None:
     for name, workers in bench.variants(round_number, ("ours", "nginx")):
         with bench.fresh(name, workers, keep=False) as (server, place):
             drive = Drive(WRITERS, bench.plan.load_seconds, most=MOST_WRITES, numbered=True)
-            touch_memory()
             outcome = bench.generator.run(server, writes(name, place), drive)
             bench.add("put64m", round_number, server, **_in_bytes(outcome), md5_bytes_per_second=md5)
 

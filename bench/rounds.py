@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench.client import Client, Wrong
 from bench.load import Drive, Generator, Outcome, Play
-from bench.machine import canary_ms
+from bench.machine import canary_ms, touch_memory
 from bench.processes import Server
 from bench.targets import BUCKET, TARGETS, Place, ours, tokens
 
@@ -77,6 +77,7 @@ class Bench:
         place = Place(self.directory / f"store-{self._stores}", self.directory, behind_nginx=behind_nginx)
         if shutil.disk_usage(self.directory).free < ROOM_BYTES:
             self.sweep()
+        touch_memory()
         try:
             with self._serving(name, workers, place) as server:
                 yield server, place

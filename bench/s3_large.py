@@ -5,7 +5,6 @@ import time
 
 from bench.client import Wrong
 from bench.load import Drive
-from bench.machine import touch_memory
 from bench.rounds import Bench, Row
 from bench.s3 import BESIDE_NGINX
 from bench.s3_plays import BUCKET, Caller
@@ -38,7 +37,6 @@ def s3_put64m(bench: Bench, round_number: int) -> None:
     for name, workers in bench.variants(round_number, BESIDE_NGINX):
         with opened(bench, name, workers, keep=False) as target:
             plays = [target.requests.play("PUT", f"large/{number}", LARGE) for number in range(MOST_WRITES)]
-            touch_memory()
             outcome = loaded(bench, target, plays, Drive(WRITERS, bench.plan.load_seconds))
             bench.add("s3_put64m", round_number, target.server, **outcome.record())
 
@@ -47,7 +45,6 @@ def s3_multipart(bench: Bench, round_number: int) -> None:
     """256 MiB in parts of 16 MiB, four at a time, from Create to Complete; nginx gets the same bytes by PUT."""
     for name, workers in bench.variants(round_number, BESIDE_NGINX):
         with opened(bench, name, workers, keep=False) as target:
-            touch_memory()
             found = _put_pieces(bench, target) if target.signer is None else _upload(bench, target)
             bench.add("s3_multipart", round_number, target.server, **found)
 
