@@ -12,6 +12,7 @@ The directory's own lock (flock) is held while bytes are joined or appended; the
 """
 
 import contextlib
+import logging
 import threading
 from collections.abc import Sequence
 
@@ -23,6 +24,8 @@ from storage_service.app.backends.slots import SLOTS_MODE, Piece, Slots
 from storage_service.app.backends.staged_parts import OwnPart, SlottedPart, StagedPart
 from storage_service.app.core.errors import DamagedObject, NoSuchUpload
 from storage_service.app.core.objects import BlobName, Part, new_id
+
+log = logging.getLogger(__name__)
 
 UPLOADS = "uploads"  # below the service's own directory
 RECORD = "upload.json"
@@ -241,8 +244,15 @@ class LocalUploads:
         self._blobs.adopt(path, blob)
 
     def disown(self, blob: BlobName) -> None:
-        """The commit is known not to have happened: the blob goes, the pieces stay. Only with the upload's lock."""
-        self._blobs.delete(blob)
+        """The commit is known not to have happened: the blob goes, the pieces stay. Only with the upload's lock.
+
+        The caller is to hear why the commit was refused, so what the disk says now is logged. A blob that stays is
+        replaced by the next completion, or goes with the upload.
+        """
+        try:
+            self._blobs.delete(blob)
+        except OSError as error:
+            log.warning("a refused completion left its blob: %s", error)
 
     # Resumable --------------------------------------------------------------------------------------------------
 

@@ -5,7 +5,6 @@ parts inside the kernel, commits, and may be repeated for a day: its version id 
 """
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from typing import NamedTuple
@@ -70,8 +69,6 @@ from storage_service.app.core.pieces import (
 )
 from storage_service.app.core.storage import ObjectStore
 from storage_service.app.core.upload_listing import page_of_uploads
-
-log = logging.getLogger(__name__)
 
 BROKEN_OFF = "The disk failed; the upload can be taken up again"
 
@@ -367,19 +364,11 @@ class Uploads:
         except OutcomeUnknown:
             raise
         except Exception:
-            await self._disown(blob)
+            await self.lane.run(self.files.disown, blob)
             raise
         if outcome.version is None:
             raise NoSuchUpload("The upload does not exist", key=change.draft.key)
         return outcome.version
-
-    async def _disown(self, blob: BlobName) -> None:
-        """Why the commit was refused is what the caller must hear, so what the disk says now is logged. A blob that
-        stays is replaced by the next completion, or goes with the upload."""
-        try:
-            await self.lane.run(self.files.disown, blob)
-        except OSError as error:
-            log.warning("a refused completion left %s: %s", blob, error)
 
     async def finished(self, upload: Upload) -> Version:
         """What a completed upload made: the version itself, or what is remembered of it once it is gone."""
