@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures the service and what it is compared with, side by side on this machine:
 #
-#     bench/run.sh                                    every figure: 3 rounds, about 100 minutes
+#     bench/run.sh                                    every figure: 3 rounds, about 110 minutes
 #     bench/run.sh --quick --rounds 1                 a glance: about 15 minutes
 #     bench/run.sh --phases put4k_burst,get4k_public  some of them
 #     bench/run.sh --out record.json                  keep the record; bench.report and bench.picture make the page
