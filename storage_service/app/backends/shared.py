@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 SIZE: Final = 4096
-ELSEWHERE_VARIABLE: Final = "STORAGE_ELSEWHERE"  # tells them where they work if the store cannot be written
+ELSEWHERE_VARIABLE: Final = "STORAGE_ELSEWHERE"  # tells its processes where they work if the store cannot be written
 
 # Words, by index.
 BUCKETS = 0  # grows with every change to a bucket: caches compare it
