@@ -7,7 +7,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import httpx
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.console.walking import act, go, info, keys, open_files, put, read, row, toast, until
 
@@ -310,6 +310,24 @@ def test_text_is_edited_and_nobody_elses_change_is_lost(page: Page, api: httpx.C
     assert read(api, bucket, "a.txt") == b"of somebody else"
     page.get_by_role("button", name="Save over it").click()
     until(lambda: read(api, bucket, "a.txt"), b"three")
+
+
+def test_editor_stays_locked_until_the_saved_file_is_read(page: Page, api: httpx.Client, bucket: str) -> None:
+    put(api, bucket, "a.txt", b"one")
+    open_files(page, bucket, "", "?open=a.txt")
+    page.get_by_role("button", name="Edit").click()
+    page.get_by_label("Content").fill("two")
+    held: list[Route] = []
+    page.route("**/files/info/**", lambda route: held.append(route))  # noqa: PLW0108 - playwright marks its handlers
+    page.get_by_role("button", name="Save", exact=True).click()
+    toast(page, "Saved")
+    while not held:
+        page.wait_for_timeout(10)
+    expect(page.get_by_label("Content")).not_to_be_editable()
+    expect(page.get_by_role("button", name="Edit")).to_have_count(0)
+    held[0].continue_()
+    expect(page.locator(".drawer pre")).to_have_text("two")
+    expect(page.get_by_role("button", name="Edit")).to_be_visible()
 
 
 def test_download_gives_the_bytes_under_the_files_name(page: Page, api: httpx.Client, bucket: str) -> None:

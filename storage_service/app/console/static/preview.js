@@ -83,11 +83,18 @@ function pretty(text) {
   try { return JSON.stringify(JSON.parse(text), null, 2) } catch { return text }
 }
 
-/** Saves only if nobody else did meanwhile. */
+/** Saves only if nobody else did meanwhile, and stays, locked, until the saved file has been read: the old text is never
+ * shown again, for what somebody began in it would go when the new one comes. */
 function Editor({ text, bucket, file, close, changed }) {
   const [now, setNow] = useState(text)
   const [conflict, setConflict] = useState(false)
-  const save = (force) => trying(async () => {
+  const [busy, setBusy] = useState(false)
+  const save = async (force) => {
+    setBusy(true)
+    await trying(() => write(force))
+    setBusy(false)
+  }
+  const write = async (force) => {
     const headers = { "Content-Type": file.content_type, ...(force ? {} : { "If-Match": `"${file.etag}"` }) }
     try {
       await send("PUT", `files/upload-direct/${place(bucket, file.path)}`, { body: now, headers })
@@ -96,14 +103,14 @@ function Editor({ text, bucket, file, close, changed }) {
       return setConflict(true)
     }
     toast("Saved")
+    await changed()
     close()
-    changed()
-  })
-  return html`<form class="stack" onSubmit=${(event) => { event.preventDefault(); save(false) }}>
-    <textarea aria-label="Content" rows="22" spellcheck=${false} value=${now} onInput=${(event) => setNow(event.target.value)}></textarea>
+  }
+  return html`<form class="stack" aria-busy=${busy} onSubmit=${(event) => { event.preventDefault(); save(false) }}>
+    <textarea aria-label="Content" rows="22" spellcheck=${false} readonly=${busy} value=${now} onInput=${(event) => setNow(event.target.value)}></textarea>
     ${conflict && html`<div class="notice warn" role="alert">Somebody has changed this file since you opened it.
-      <div class="row" style="margin-top:8px"><button type="button" class="danger" onClick=${() => save(true)}>Save over it</button></div></div>`}
-    <div class="row"><button class="primary" disabled=${now === text}>Save</button><button type="button" onClick=${close}>Cancel</button></div></form>`
+      <div class="row" style="margin-top:8px"><button type="button" class="danger" disabled=${busy} onClick=${() => save(true)}>Save over it</button></div></div>`}
+    <div class="row"><button class="primary" disabled=${busy || now === text}>Save</button><button type="button" onClick=${close}>Cancel</button></div></form>`
 }
 
 // CSV -----------------------------------------------------------------------------------------------------------------
