@@ -52,8 +52,10 @@ class App:
 
 
 @asynccontextmanager
-async def connected(app: App, kind: type[Protocol] = Impatient) -> AsyncIterator[Connected]:
-    config = Config(app, log_config=None, access_log=False, lifespan="off", proxy_headers=False)
+async def connected(app: App, kind: type[Protocol] = Impatient, idle_seconds: int = 5) -> AsyncIterator[Connected]:
+    config = Config(
+        app, log_config=None, access_log=False, lifespan="off", proxy_headers=False, timeout_keep_alive=idle_seconds
+    )
     config.load()
     server = await asyncio.get_running_loop().create_server(lambda: kind(config, ServerState(), {}), "127.0.0.1", 0)
     try:
@@ -158,3 +160,28 @@ async def test_many_requests_on_a_connection_never_count_as_one_head() -> None:
             head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), LONG_SECONDS)
             assert head.startswith(b"HTTP/1.1 200 ")
             assert await asyncio.wait_for(reader.readexactly(2), LONG_SECONDS) == bytes(2)
+
+
+async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"GET /a HTTP/1.1\r\nhost: a\r\n\r\n")
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), LONG_SECONDS)
+    assert head.startswith(b"HTTP/1.1 200 ")
+    await asyncio.wait_for(reader.readexactly(2), LONG_SECONDS)
+
+
+async def test_connection_in_use_stays_and_an_idle_one_ends() -> None:
+    async with connected(App(), Patient, idle_seconds=2) as (reader, writer):
+        asked = asyncio.get_running_loop().time()
+        for _ in range(6):  # one and a half times as long as it may be idle
+            await ask(reader, writer)
+            asked = asyncio.get_running_loop().time()
+            await asyncio.sleep(0.5)
+        assert await rest_of(reader) == b""
+        assert asyncio.get_running_loop().time() - asked >= 1.9, "counted from the last answer"
+
+
+async def test_answer_that_takes_longer_than_one_may_be_idle_comes() -> None:
+    async with connected(App(late=2.5), Patient, idle_seconds=1) as (reader, writer):
+        for _ in range(2):
+            await ask(reader, writer)
+        assert await rest_of(reader) == b""

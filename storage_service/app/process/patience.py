@@ -2,7 +2,8 @@
 take to go on.
 
 uvicorn itself waits for ever for the rest of a head, for the next bytes of a body, and for a client that does not take
-its answer; and it keeps as much of a head as is sent.
+its answer; and it keeps as much of a head as is sent. Its own end of an idle connection is a timer for each request,
+made and thrown away: here it is one for the connection, which looks how long nothing has come.
 """
 
 import asyncio
@@ -30,13 +31,16 @@ class PatientProtocol(HttpToolsProtocol):
         self._stands_at: Standing | None = None
         self._stands_since = self.loop.time()
         self._watch = self.loop.call_later(self.look_seconds, self._look)
+        self._idle_since: float | None = None
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._watch.cancel()
+        super()._unset_keepalive_if_required()
         super().connection_lost(exc)
 
     def handle_websocket_upgrade(self) -> None:
         self._watch.cancel()  # that protocol has its own signs of life
+        super()._unset_keepalive_if_required()
         super().handle_websocket_upgrade()
 
     def _look(self) -> None:
@@ -59,6 +63,33 @@ class PatientProtocol(HttpToolsProtocol):
             return "head", self._heads, 0  # all of it, not a letter a minute
         waits = cycle.more_body and not cycle.body and not cycle.waiting_for_100_continue
         return ("body", self._heard, 0) if waits else None
+
+    def on_response_complete(self) -> None:
+        if self.pipeline or self.transport.is_closing():
+            super().on_response_complete()
+            return
+        self.server_state.total_requests += 1
+        self.flow.resume_reading()
+        self._idle_since = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self._look_if_idle(self.timeout_keep_alive)
+
+    def _unset_keepalive_if_required(self) -> None:
+        self._idle_since = None  # the timer goes on
+
+    def _look_if_idle(self, after_seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(after_seconds, self.timeout_keep_alive_handler)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """End the connection if it has been idle for so long; after an answer under way it is looked at again."""
+        self.timeout_keep_alive_task = None
+        if self._idle_since is None:
+            return
+        left_seconds = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if left_seconds > 0:
+            self._look_if_idle(left_seconds)
+        else:
+            super().timeout_keep_alive_handler()
 
     def data_received(self, data: bytes) -> None:
         self._heard += 1

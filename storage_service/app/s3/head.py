@@ -74,11 +74,7 @@ def _guards(call: Call, headers: list[Header]) -> list[Header]:
     """What keeps uploads out of the console's origin. A type that says nothing, as */*, has browsers guess a page."""
     if call.target.hosted:
         return []
-    return [NOSNIFF, APART] if is_active(_type_of(headers)) else [NOSNIFF]
-
-
-def _type_of(headers: list[Header]) -> str:
-    return next(value for name, value in headers if name == b"content-type").decode("latin-1")
+    return [NOSNIFF, APART] if is_active(dict(headers)[b"content-type"].decode("latin-1")) else [NOSNIFF]
 
 
 def wants_checksum(request: Request) -> bool:

@@ -21,7 +21,7 @@ from storage_service.app.core.errors import (
 from storage_service.app.core.keys import AccessKey, Keyring
 from storage_service.app.s3.auth.authenticate import Authenticator, AuthOptions
 from storage_service.app.s3.auth.names import PublicNames
-from storage_service.app.s3.auth.presigned import is_genuine, read_plain
+from storage_service.app.s3.auth.presigned import MOST_KEPT_BYTES, _read, _sign, is_genuine, read_plain
 from storage_service.app.s3.auth.signing import signing_key
 from storage_service.app.s3.auth.sigv4 import canonical_of, read_url
 from tests.s3.auth.signed import ACCESS_KEY, HOST, NOW, SECRET, V4, V4_URL, NoRecords, ask, request_of, sign, wire
@@ -360,3 +360,21 @@ async def test_short_way_lets_nobody_in_with_another_secret_region_or_place() ->
             await ask(request)
     with pytest.raises(AuthorizationQueryParametersError):
         await ask(wire(sign(V4_URL, region="eu-west-1")), region="us-east-1")
+
+
+async def test_url_checked_before_is_checked_against_the_key_of_now() -> None:
+    request = wire(sign(V4_URL, expires=3600))
+    plain = read_plain(request)
+    assert plain is not None
+    for secret in (SECRET, "another-secret", SECRET):
+        key = signing_key(secret, b"20260524", b"us-east-1")
+        assert is_genuine(plain, key, NOW.timestamp()) is (secret == SECRET)
+
+
+@pytest.mark.parametrize("letters", [1, 2 * MOST_KEPT_BYTES])
+async def test_long_urls_are_not_kept(letters: int) -> None:
+    before = _read.cache_info().misses, _sign.cache_info().misses
+    request = wire(sign(V4_URL, url=f"http://{HOST}/bucket/long-{'x' * letters}"))
+    assert (await ask(request)).access_key == ACCESS_KEY
+    after = _read.cache_info().misses, _sign.cache_info().misses
+    assert after == (before if letters > MOST_KEPT_BYTES else (before[0] + 1, before[1] + 1))

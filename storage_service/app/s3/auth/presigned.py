@@ -2,10 +2,14 @@
 
 It accepts what `sigv4` accepts and refuses nothing: whatever is not plainly right is asked there again, which knows the
 other spellings, the other names of this service, and why a request is refused. Pure.
+
+A link is asked for again, by everybody who has it and once for each range of a video. What a URL says and how a key
+signs it never changes, so the last few are kept. Whose key it is, whether that holds, and the time are asked each time.
 """
 
 import hmac
 import re
+from functools import lru_cache
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -21,7 +25,10 @@ PLAIN = re.compile(
     rb"(X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=((?:[A-Za-z0-9._~-]++|%2F)++)&X-Amz-Date=([0-9]{8}T[0-9]{6}Z)"
     rb"&X-Amz-Expires=([0-9]{1,6})&X-Amz-SignedHeaders=host)&X-Amz-Signature=([0-9a-f]{64})"
 )
+FIRST = b"X-Amz-Algorithm="
 AMZ = b"x-amz-"
+KEPT = 2048
+MOST_KEPT_BYTES = 1024  # a longer URL is taken apart each time, or strangers could fill the memory
 
 
 class Plain(NamedTuple):
@@ -37,15 +44,8 @@ class Plain(NamedTuple):
 
 def read_plain(request: Request) -> Plain | None:
     """None of any other request."""
-    found = PLAIN.fullmatch(request.scope.get("query_string", b""))
-    if found is None:
-        return None
-    query, credential_text, stamp, expires, signature = found.groups()
-    credential, at, lasts = parse_quoted(credential_text), parse_stamp(stamp), int(expires)
-    path = request.raw_path
-    if credential is None or at is None or lasts > MOST_EXPIRES_SECONDS or not CANONICAL_PATH.fullmatch(path):
-        return None
-    if credential.day != stamp[:8] or not path:
+    sent: bytes = request.scope.get("query_string", b"")
+    if not sent.startswith(FIRST):
         return None
     host = b""
     for name, value in request.scope["headers"]:
@@ -55,7 +55,21 @@ def read_plain(request: Request) -> Plain | None:
             host = value
         elif name.startswith(AMZ) or name == b"authorization":
             return None
-    canonical = b"%s\n%s\n%s\nhost:%s\n\nhost\nUNSIGNED-PAYLOAD" % (request.method.encode(), path, query, host)
+    path = request.raw_path
+    read = _read if len(path) + len(sent) + len(host) <= MOST_KEPT_BYTES else _read.__wrapped__
+    return read(request.method, path, sent, host)
+
+
+@lru_cache(KEPT)
+def _read(method: str, path: bytes, sent: bytes, host: bytes) -> Plain | None:
+    found = PLAIN.fullmatch(sent)
+    if found is None or not path or not CANONICAL_PATH.fullmatch(path):
+        return None
+    query, credential_text, stamp, expires, signature = found.groups()
+    credential, at, lasts = parse_quoted(credential_text), parse_stamp(stamp), int(expires)
+    if credential is None or at is None or lasts > MOST_EXPIRES_SECONDS or credential.day != stamp[:8]:
+        return None
+    canonical = b"%s\n%s\n%s\nhost:%s\n\nhost\nUNSIGNED-PAYLOAD" % (method.encode(), path, query, host)
     return Plain(credential, stamp, at, at + lasts, canonical, signature)
 
 
@@ -63,6 +77,12 @@ def is_genuine(plain: Plain, key: bytes, now: float) -> bool:
     """Whether it was signed with this key, and holds now."""
     if not plain.at - SKEW_SECONDS <= now < plain.ends_at:
         return False
-    hashed = sha256(plain.canonical).hexdigest().encode()
-    text = b"%s\n%s\n%s\n%s" % (ALGORITHM, plain.stamp, plain.credential.scope, hashed)
-    return hmac.compare_digest(hmac.digest(key, text, "sha256").hex().encode(), plain.signature)
+    sign = _sign if len(plain.canonical) <= MOST_KEPT_BYTES else _sign.__wrapped__
+    return hmac.compare_digest(sign(key, plain.stamp, plain.credential.scope, plain.canonical), plain.signature)
+
+
+@lru_cache(KEPT)
+def _sign(key: bytes, stamp: bytes, scope: bytes, canonical: bytes) -> bytes:
+    """In hex."""
+    text = b"%s\n%s\n%s\n%s" % (ALGORITHM, stamp, scope, sha256(canonical).hexdigest().encode())
+    return hmac.digest(key, text, "sha256").hex().encode()
