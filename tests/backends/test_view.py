@@ -6,9 +6,12 @@ import errno
 import os
 import resource
 from pathlib import Path
+from typing import NoReturn
 
+import apsw
 import pytest
 
+from storage_service.app.backends.catalog.settling import Settling
 from storage_service.app.backends.settle import Pass, Settler
 from storage_service.app.backends.view import View, clone_into, has_reflinks, segments
 from tests.support.changing import delete, put
@@ -242,13 +245,11 @@ class Refused(View):
 
 
 def refused(store: Store, most: int) -> Settler:
-    """A settler that tries again at once, and whose view refuses the next changes."""
+    """A settler whose view refuses the next changes."""
     found = Refused(store.blobs, store.disk, reflinks=False)
     found.left = most
     store.view = found
-    settler = store.make_settler()
-    settler.retry_seconds = 0
-    return settler
+    return store.make_settler()
 
 
 @pytest.mark.parametrize("busy", [False, True])
@@ -263,7 +264,8 @@ def test_name_that_could_not_be_changed_is_tried_again(store: Store, bucket: Pat
     settler.run_pass()
     if busy:
         store.put(1, "another", b"one")
-    settler.run_pass()
+        settler.run_pass()
+    settler.show_late()
     assert (bucket / "over").read_bytes() == b"new"
     assert not (bucket / "gone").exists()
 
@@ -285,10 +287,39 @@ def test_name_that_could_not_be_changed_is_tried_again_after_a_start(store: Stor
 def test_name_that_cannot_be_changed_is_given_up(store: Store, bucket: Path) -> None:
     store.put(1, "a", b"a")
     settler = refused(store, 1_000)
+    settler.run_pass()
     for _ in range(50):
-        settler.run_pass()
+        settler.show_late()
     assert isinstance(store.view, Refused)
     assert 1_000 - store.view.left == 10
+
+
+@pytest.mark.parametrize("started", [False, True])
+def test_name_of_a_row_that_was_marked_before_the_disk_refused_is_shown(
+    store: Store, bucket: Path, monkeypatch: pytest.MonkeyPatch, started: bool
+) -> None:
+    """Marking is more than one transaction: a row may be settled, and in no later pass, when an error ends it."""
+    store.put(1, "a", b"old")
+    store.settle()
+    settler = store.make_settler()
+    store.put(1, "a", b"new")
+    with monkeypatch.context() as broken:
+        broken.setattr(Settling, "progress", refuse)
+        with pytest.raises(apsw.IOError):
+            settler.run_pass()
+    for key in ("later", "last"):
+        store.put(1, key, b"later")
+        assert settler.run_pass() == Pass(1, 0)
+    assert (bucket / "a").read_bytes() == b"old"
+    if started:
+        store.make_settler().show_again()
+    else:
+        settler.show_late()
+    assert (bucket / "a").read_bytes() == b"new"
+
+
+def refuse(_: Settling) -> NoReturn:
+    raise apsw.IOError("disk I/O error")
 
 
 def test_directory_that_the_disk_refuses_is_nobody_elses(store: Store, bucket: Path) -> None:

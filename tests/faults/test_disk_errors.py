@@ -16,6 +16,7 @@ from tests.faults.operations import OPERATIONS, ROOT, Operation, Place
 from tests.power.door import Door
 from tests.power.steps import BESIDE, LARGE
 from tests.support.model import render_body
+from tests.support.ready import wait_until
 from tests.support.service import Service
 from tests.support.shim import Shim, shim_over
 
@@ -164,6 +165,29 @@ def test_each_operation_goes_on_after_writes_cut_short(bench: Bench) -> None:
     """As interrupted calls and nearly full disks leave them: no answer may tell of it."""
     for number, name in enumerate(name for name in OPERATIONS if name.startswith(("large", "part", "tus all"))):
         bench.inject(OPERATIONS[name], f"k/{number}", Injected(1, HALVED, sticky=True))
+    bench.check()
+
+
+def test_view_follows_by_itself_once_the_disk_takes_it(bench: Bench) -> None:
+    """Nobody writes any more: it is shown late all the same."""
+    operation, shown = OPERATIONS["overwrite of small by small"], bench.service.data / BUCKET
+    with bench.door() as door:
+        counted, place = Place(door, "counted"), Place(door, "refused")
+        operation.prepare(counted)
+        operation.prepare(place)
+        before = bench.settled(COUNT_SECONDS)
+        operation.run(counted).raise_for_status()
+        calls = bench.shim.log(before + 1, bench.settled(COUNT_SECONDS))
+        at = next(number for number, one in enumerate(calls, 1) if one.path.endswith(f"/{BUCKET}/counted"))
+        old = (shown / "refused").read_bytes()
+        bench.shim.arm(at, "fail", errno.EIO, sticky=True)
+        operation.run(place).raise_for_status()
+        assert bench.shim.wait_until_reached(WELL_SECONDS)
+        time.sleep(REACHED_SECONDS)
+        assert (shown / "refused").read_bytes() == old
+        bench.shim.disarm()
+        wait_until(lambda: (shown / "refused").read_bytes() != old, WELL_SECONDS)
+        assert (shown / "refused").read_bytes() == (shown / "counted").read_bytes()
     bench.check()
 
 

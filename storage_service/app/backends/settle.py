@@ -11,7 +11,6 @@ Every step can be repeated. An error keeps rows and bodies.
 """
 
 import logging
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -39,7 +38,7 @@ KEPT_BYTES = 8 << 20
 KEPT_INODES = 64
 BYTES_A_ROW = 80 << 10  # a journalled body, its sidecar, the sidecar it replaces, directories
 INODES_A_ROW = 4
-MOST_TRIES = 10  # of showing a key: within the time that a replaced blob stays
+MOST_TRIES = 10  # of showing a key, every five seconds: within the time that a replaced blob stays
 MOST_UNSHOWN = 10_000
 
 
@@ -52,8 +51,6 @@ class Pass(NamedTuple):
 
 class Settler:
     """Settles passes of the journal. One at a time in a service: the jobs process, or a recovery."""
-
-    retry_seconds = 5.0  # between two tries of what the view could not show
 
     def __init__(
         self,
@@ -74,8 +71,7 @@ class Settler:
         self._buckets_seen = -1
         self._places: dict[str, str] = {}  # directories below the root, by bucket id
         self._shown_to = int(catalog.state("viewed") or 0)
-        self._unshown: dict[tuple[int, str], int] = {}  # what the view could not show, and how often that was tried
-        self._tried_at = 0.0
+        self._unshown: dict[tuple[int, str], int] = {}  # what the view is to show yet, and how often that was tried
 
     def run_pass(self, most_rows: int = MOST_ROWS) -> Pass:
         """Settle what waits, up to `most_rows`.
@@ -86,7 +82,6 @@ class Settler:
         most_rows = min(most_rows, self._room())
         rows = self._catalog.owed(most_rows, MOST_BYTES) if most_rows > 0 else []
         if not rows:
-            self._show_late()
             return Pass(0, 0)
         self._refresh_buckets(rows)
         written, failed, replaced = self._write(rows)
@@ -95,8 +90,11 @@ class Settler:
             for temporary, path in replaced.items():
                 self._disk.rename(temporary, path)
             self._disk.sync_fs(self._blobs.root)
+        keys = {(row.bucket, row.key) for row in written if row.key is not None}
+        for place in keys:  # a mark that fails may have marked some, and they are in no later pass
+            self._unshown.setdefault(place, 0)
         self._mark(written, failed)
-        self._show(rows, written, failed)
+        self._show(keys, rows, {row.sequence for row in (*written, *failed)})
         return Pass(len(written), len(failed))
 
     def _room(self) -> int:
@@ -226,25 +224,23 @@ class Settler:
         if not self._unshown:
             self._shown_to = at
 
-    def _show(self, rows: Sequence[Owed], written: Sequence[Owed], failed: Sequence[Owed]) -> None:
-        """Bring the view up to date for the keys of this pass."""
-        self._show_keys({(row.bucket, row.key) for row in written if row.key is not None})
-        tried = {row.sequence for row in (*written, *failed)}
+    def _show(self, keys: set[tuple[int, str]], rows: Sequence[Owed], tried: set[int]) -> None:
+        """Bring the view up to date for the keys of this pass, which `tried` these of its rows (by sequence)."""
+        self._show_keys(keys)
         if not self._unshown:  # else the next start shows all of it again
             left = (row.sequence - 1 for row in rows if row.sequence not in tried)
             self._shown_to = min(left, default=rows[-1].sequence)
-        self._show_late()
 
-    def _show_late(self) -> None:
+    def show_late(self) -> None:
         """Try again what the disk refused: a name left standing shows what was replaced or deleted, and once its blob
         is gone nobody knows it as ours."""
-        if self._unshown and time.monotonic() - self._tried_at >= self.retry_seconds:
-            self._tried_at = time.monotonic()
+        if self._unshown:
             self._show_keys(set(self._unshown))
 
     def _show_keys(self, keys: set[tuple[int, str]]) -> None:
         """An error here never stops settling. What goes, goes first: a key may make room for `a` beside `a/b`."""
         if self._view is None:
+            self._unshown.clear()
             return
         heads = self._catalog.heads(list(keys))
         for number, key in sorted(keys, key=lambda place: (place in heads, place)):

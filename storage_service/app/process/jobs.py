@@ -101,6 +101,7 @@ def _timers(plan: Plan, keeper: Keeper) -> list[Timer]:
         Timer(5.0, uploads.expire, deletes=True),
         Timer(60.0, uploads.sweep, deletes=True),
         Timer(5.0, lambda _: _sweep(keeper)),
+        Timer(5.0, lambda _: keeper.settler.show_late()),
         Timer(5.0, unless_held(keeper.layout, lambda now: upkeep.keep_reserve(plan.reserve_bytes, now))),
         Timer(10.0, lambda _: upkeep.recount()),
         Timer(10.0, unless_held(keeper.layout, lambda now: _remove_buckets(plan, garbage, now)), deletes=True),
