@@ -18,7 +18,7 @@ from tests.power.steps import BESIDE, LARGE
 from tests.support.model import render_body
 from tests.support.ready import wait_until
 from tests.support.service import Service
-from tests.support.shim import Shim, shim_over
+from tests.support.shim import DiskCall, Shim, shim_over
 
 pytestmark = pytest.mark.timeout(3600)
 
@@ -59,14 +59,14 @@ class Bench:
     def settled(self, quiet_seconds: float = QUIET_SECONDS) -> int:
         return self.shim.wait_until_quiet(quiet_seconds, timeout_seconds=60.0)
 
-    def count(self, operation: Operation) -> int:
-        """How many calls the operation makes until it is settled."""
+    def calls(self, operation: Operation) -> list[DiskCall]:
+        """What the operation asks of the disk until it is settled."""
         with self.door() as door:
             place = Place(door, "counted")
             operation.prepare(place)
             before = self.settled(COUNT_SECONDS)
             operation.run(place).raise_for_status()
-            return self.settled(COUNT_SECONDS) - before
+            return self.shim.log(before + 1, self.settled(COUNT_SECONDS))
 
     def inject(self, operation: Operation, key: str, injected: Injected) -> None:
         """Run the operation with the error, then what must hold; at last the service is whole again."""
@@ -171,14 +171,12 @@ def test_each_operation_goes_on_after_writes_cut_short(bench: Bench) -> None:
 def test_view_follows_by_itself_once_the_disk_takes_it(bench: Bench) -> None:
     """Nobody writes any more: it is shown late all the same."""
     operation, shown = OPERATIONS["overwrite of small by small"], bench.service.data / BUCKET
+    calls = bench.calls(operation)
+    at = next(number for number, one in enumerate(calls, 1) if one.path.endswith(f"/{BUCKET}/counted"))
     with bench.door() as door:
-        counted, place = Place(door, "counted"), Place(door, "refused")
-        operation.prepare(counted)
+        place = Place(door, "refused")
         operation.prepare(place)
-        before = bench.settled(COUNT_SECONDS)
-        operation.run(counted).raise_for_status()
-        calls = bench.shim.log(before + 1, bench.settled(COUNT_SECONDS))
-        at = next(number for number, one in enumerate(calls, 1) if one.path.endswith(f"/{BUCKET}/counted"))
+        bench.settled()
         old = (shown / "refused").read_bytes()
         bench.shim.arm(at, "fail", errno.EIO, sticky=True)
         operation.run(place).raise_for_status()
@@ -206,7 +204,7 @@ NAMES: Final = [f"{errno.errorcode.get(error, 'halved')}{'+' * sticky}" for erro
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_operation_survives_every_refused_call(bench: Bench, name: str, error: int, sticky: bool, stride: int) -> None:
     operation = OPERATIONS[name]
-    count = bench.count(operation)
+    count = len(bench.calls(operation))
     assert count > 0
     for at in range(1, count + 1, stride):
         bench.inject(operation, f"k/{at}", Injected(at, error, sticky))

@@ -38,7 +38,8 @@ KEPT_BYTES = 8 << 20
 KEPT_INODES = 64
 BYTES_A_ROW = 80 << 10  # a journalled body, its sidecar, the sidecar it replaces, directories
 INODES_A_ROW = 4
-MOST_TRIES = 10  # of showing a key, every five seconds: within the time that a replaced blob stays
+MOST_TRIES = 10  # of showing a key, so far apart: within the time that a replaced blob stays
+RETRY_SECONDS = 5.0
 MOST_UNSHOWN = 10_000
 
 

@@ -13,7 +13,7 @@ from storage_service.app.backends import shared as words
 from storage_service.app.backends.garbage import Garbage
 from storage_service.app.backends.key_lists import StoredLists
 from storage_service.app.backends.recovery import sweep_staging
-from storage_service.app.backends.settle import MOST_ROWS
+from storage_service.app.backends.settle import MOST_ROWS, RETRY_SECONDS
 from storage_service.app.backends.upkeep import Upkeep
 from storage_service.app.backends.upload_files import LocalUploads
 from storage_service.app.backends.upload_garbage import UploadGarbage
@@ -101,7 +101,7 @@ def _timers(plan: Plan, keeper: Keeper) -> list[Timer]:
         Timer(5.0, uploads.expire, deletes=True),
         Timer(60.0, uploads.sweep, deletes=True),
         Timer(5.0, lambda _: _sweep(keeper)),
-        Timer(5.0, lambda _: keeper.settler.show_late()),
+        Timer(RETRY_SECONDS, lambda _: keeper.settler.show_late()),
         Timer(5.0, unless_held(keeper.layout, lambda now: upkeep.keep_reserve(plan.reserve_bytes, now))),
         Timer(10.0, lambda _: upkeep.recount()),
         Timer(10.0, unless_held(keeper.layout, lambda now: _remove_buckets(plan, garbage, now)), deletes=True),

@@ -10,7 +10,6 @@ signs it never changes, so the last few are kept. Whose key it is, whether that 
 import hmac
 import re
 from functools import lru_cache
-from hashlib import sha256
 from typing import NamedTuple
 
 from storage_service.app.edge.request import Request
@@ -18,7 +17,7 @@ from storage_service.app.s3.auth.canonical import CANONICAL_PATH
 from storage_service.app.s3.auth.claim import MOST_EXPIRES_SECONDS
 from storage_service.app.s3.auth.clock import SKEW_SECONDS, parse_stamp
 from storage_service.app.s3.auth.credential import Credential, parse_quoted
-from storage_service.app.s3.auth.signing import ALGORITHM
+from storage_service.app.s3.auth.signing import sign, string_to_sign
 
 # In the order that is also the canonical one; escapes of the credential's slashes alone.
 PLAIN = re.compile(
@@ -77,12 +76,11 @@ def is_genuine(plain: Plain, key: bytes, now: float) -> bool:
     """Whether it was signed with this key, and holds now."""
     if not plain.at - SKEW_SECONDS <= now < plain.ends_at:
         return False
-    sign = _sign if len(plain.canonical) <= MOST_KEPT_BYTES else _sign.__wrapped__
-    return hmac.compare_digest(sign(key, plain.stamp, plain.credential.scope, plain.canonical), plain.signature)
+    make = _sign if len(plain.canonical) <= MOST_KEPT_BYTES else _sign.__wrapped__
+    return hmac.compare_digest(make(key, plain.stamp, plain.credential.scope, plain.canonical), plain.signature)
 
 
 @lru_cache(KEPT)
 def _sign(key: bytes, stamp: bytes, scope: bytes, canonical: bytes) -> bytes:
     """In hex."""
-    text = b"%s\n%s\n%s\n%s" % (ALGORITHM, stamp, scope, sha256(canonical).hexdigest().encode())
-    return hmac.digest(key, text, "sha256").hex().encode()
+    return sign(key, string_to_sign(stamp, scope, canonical)).encode()
