@@ -324,6 +324,7 @@ def test_editor_stays_locked_until_the_saved_file_is_read(page: Page, api: httpx
     while not held:
         page.wait_for_timeout(10)
     expect(page.get_by_label("Content")).not_to_be_editable()
+    expect(page.get_by_role("button", name="Cancel")).to_be_disabled()
     expect(page.get_by_role("button", name="Edit")).to_have_count(0)
     held[0].continue_()
     expect(page.locator(".drawer pre")).to_have_text("two")

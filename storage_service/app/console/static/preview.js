@@ -110,7 +110,7 @@ function Editor({ text, bucket, file, close, changed }) {
     <textarea aria-label="Content" rows="22" spellcheck=${false} readonly=${busy} value=${now} onInput=${(event) => setNow(event.target.value)}></textarea>
     ${conflict && html`<div class="notice warn" role="alert">Somebody has changed this file since you opened it.
       <div class="row" style="margin-top:8px"><button type="button" class="danger" disabled=${busy} onClick=${() => save(true)}>Save over it</button></div></div>`}
-    <div class="row"><button class="primary" disabled=${busy || now === text}>Save</button><button type="button" onClick=${close}>Cancel</button></div></form>`
+    <div class="row"><button class="primary" disabled=${busy || now === text}>Save</button><button type="button" disabled=${busy} onClick=${close}>Cancel</button></div></form>`
 }
 
 // CSV -----------------------------------------------------------------------------------------------------------------
